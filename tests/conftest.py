@@ -1,0 +1,107 @@
+"""What tests of real engines stand on: a database, a RabbitMQ vhost and a Redis database of each module's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+import pytest
+import redis
+
+from benchmarks.engines import Engines, EnginesError
+
+_REFERENCE = Path(__file__).resolve().parents[1].parent / "shared"
+
+collect_ignore = [] if _REFERENCE.is_dir() else ["contracts/test_examples.py", "contracts/test_packages.py"]
+"""Tests on the published FHIR examples and packages, which may stand beside the checkout and are not part of it."""
+
+_OF_ENGINES = {"engines", "database_url", "amqp_url", "redis_url"}
+"""Fixtures that make a test one of `-m engines`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _OF_ENGINES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.engines)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test of engines fails where there are none; it is never skipped."""
+    if item.get_closest_marker("engines"):
+        _engines()
+
+
+@pytest.fixture(scope="session")
+def engines() -> Engines:
+    """The engines of this run, with what it takes to kill and restart one."""
+    return _engines()
+
+
+@pytest.fixture(scope="module")
+def database_url(engines: Engines) -> Iterator[str]:
+    """A fresh PostgreSQL database, dropped with all its connections when the module ends."""
+    name = _name()
+    _execute(engines.database_url, f'CREATE DATABASE "{name}"')
+    yield _with_path(engines.database_url, name)
+    _execute(engines.database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def amqp_url(engines: Engines) -> Iterator[str]:
+    """A fresh RabbitMQ vhost, deleted with everything in it when the module ends."""
+    name, user = _name(), urlsplit(engines.amqp_url).username or "guest"
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    with httpx.Client(base_url=engines.management_url, timeout=30) as management:
+        management.put(f"/api/vhosts/{name}").raise_for_status()
+        management.put(f"/api/permissions/{name}/{user}", json=everything).raise_for_status()
+    yield _with_path(engines.amqp_url, name)
+    with httpx.Client(base_url=engines.management_url, timeout=30) as management:
+        management.delete(f"/api/vhosts/{name}").raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def redis_url(engines: Engines) -> Iterator[str]:
+    """An empty Redis database: number 1 and up, one for each worker, emptied again when the module ends."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    url = _with_path(engines.redis_url, str(1 + int(worker)))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+def _engines() -> Engines:
+    try:
+        return Engines.of_environment(os.environ)
+    except EnginesError as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
+
+
+def _name() -> str:
+    return f"carepod_test_{secrets.token_hex(6)}"
+
+
+def _with_path(url: str, path: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
+
+
+def _execute(url: str, statement: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    # A loop of its own, never the current one, which belongs to the tests.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(execute())
