@@ -1,0 +1,64 @@
+"""The code systems, codes and identifier systems intake reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.core import CANONICAL, IDENTIFIERS
+
+BSER = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
+ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
+LOINC = "http://loinc.org"
+NPI = "http://hl7.org/fhir/sid/us-npi"
+
+ANSWER = CANONICAL + "CodeSystem/answer"
+GAP = CANONICAL + "CodeSystem/gap"
+PREAUTHORIZATION_OUTPUT = CANONICAL + "CodeSystem/preauthorization-output"
+QUESTION = CANONICAL + "CodeSystem/question"
+REFERRAL_OUTPUT = CANONICAL + "CodeSystem/referral-output"
+SITE_OF_CARE = CANONICAL + "CodeSystem/site-of-care"
+TASK_CODE = CANONICAL + "CodeSystem/task-code"
+THERAPY = CANONICAL + "CodeSystem/therapy"
+
+PLACER_CLIENT = CANONICAL + "StructureDefinition/placer-client"
+SOURCE_UPDATED = CANONICAL + "StructureDefinition/source-updated"
+
+DIGEST_ID = IDENTIFIERS + "digest"
+ORDER_ID = IDENTIFIERS + "order"
+PATIENT_ID = IDENTIFIERS + "patient"
+REFERRAL_ID = IDENTIFIERS + "referral"
+ROLE_ID = IDENTIFIERS + "role"
+SITE_ID = IDENTIFIERS + "site"
+
+HEMOGLOBIN = frozenset({"718-7"})
+FERRITIN = frozenset({"2276-4"})
+TSAT = frozenset({"2502-3"})
+BODY_WEIGHT = frozenset({"29463-7", "3141-9"})
+TB_SCREEN = frozenset({"71773-6", "45323-3", "64084-7"})
+HEPATITIS_B = frozenset({"5195-3", "5196-1", "16933-4"})
+
+SITES_OF_CARE = frozenset({"aic", "hopd", "home"})
+
+
+def concept(system: str, code: str, text: str = "") -> dict[str, Any]:
+    """A CodeableConcept of one coding, with text where given."""
+    coded: dict[str, Any] = {"coding": [{"system": system, "code": code}]}
+    return coded | ({"text": text} if text else {})
+
+
+def code_of(concept: Mapping[str, Any] | None, system: str) -> str | None:
+    """The first code of this system in a CodeableConcept."""
+    codings = (concept or {}).get("coding") or ()
+    return next((c.get("code") for c in codings if c.get("system") == system), None)
+
+
+def task_code(task: Mapping[str, Any]) -> str | None:
+    """Our own code of a Task: `referral`, `intake-question`, `preauthorization`, `appeal`, ..."""
+    return code_of(task.get("code"), TASK_CODE)
+
+
+def typed(identifier: Mapping[str, Any], code: str) -> bool:
+    """Whether an identifier is of this v2-0203 type."""
+    return code_of(identifier.get("type"), IDENTIFIER_TYPE) == code

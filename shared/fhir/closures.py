@@ -1,0 +1,261 @@
+"""The shapes every element check is built from: objects, arrays, primitives beside their extensions, and codings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.fhir.definitions import Constraint
+from shared.fhir.invariants import Broken
+from shared.fhir.primitives import EMPTY
+from shared.fhir.problems import MOST, Check, Problem, Problems, Scope, one, under
+
+_NAME = re.compile(r"_?([A-Za-z][A-Za-z0-9]{0,63})")
+_NULL = one("structure", "null is allowed only in an array, beside the other half of the same item")
+
+Rule = tuple[Broken, Constraint]
+
+
+class Members(dict[str, Check]):
+    """The check of each member of an object, compiled when it is first met; unknown names are never kept."""
+
+    def __init__(self, compiled: Mapping[str, Callable[[], Check]], unknown: Callable[[str], Check]) -> None:
+        super().__init__()
+        self._compiled = compiled
+        self._unknown = unknown
+
+    def __missing__(self, name: str) -> Check:
+        if name not in self._compiled:
+            return self._unknown(name)
+        self[name] = self._compiled[name]()
+        return self[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an object has to look like.
+
+    labels    the path part of each known member: `.value` for `valueQuantity` and `_valueString`.
+    required  (path part, names of which one must be there).
+    choices   names -> the path part of their choice element, where there are any.
+    alone     whether an id alone is enough: in a resource, and in `_name` beside a value.
+    """
+
+    members: Members
+    labels: Mapping[str, str]
+    required: tuple[tuple[str, tuple[str, ...]], ...]
+    choices: Mapping[str, str]
+    rules: tuple[Rule, ...]
+    alone: bool
+
+
+def object_of(shape: Shape) -> Check:
+    """A JSON object: each member by its own check, then the object as a whole."""
+    members, whole = shape.members, _whole(shape)
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return one("structure", "must be a JSON object")
+        found: Problems = None
+        for name, item in value.items():
+            problems = members[name](item, value, scope)
+            if problems is not None:
+                found = _more(found, under(_label(shape, name), problems))
+                if len(found) > MOST:
+                    return found
+        return whole(found, value, scope)
+
+    return check
+
+
+def _whole(shape: Shape) -> Callable[[Problems, Mapping[str, Any], Scope], Problems]:
+    """What only the whole object shows: what is missing, what excludes another, which invariants are broken."""
+    required, rules = shape.required, shape.rules
+    certain = sum(1 for _, names in required if shape.choices.keys().isdisjoint(names))
+    choosable = certain + 2 if shape.choices else 1_000_000
+
+    def check(found: Problems, value: Mapping[str, Any], scope: Scope) -> Problems:
+        for _, names in required:
+            for name in names:
+                if name in value:
+                    break
+            else:
+                found = _more(found, _missing(shape, value))
+                break
+        if len(value) < 2 or len(value) >= choosable:
+            found = _more_or_none(found, _odd(shape, value))
+        for broken, constraint in rules:
+            if places := broken(value, scope):
+                found = _more(found, _told(places, constraint))
+        return found
+
+    return check
+
+
+def _odd(shape: Shape, value: Mapping[str, Any]) -> list[Problem]:
+    """What only very small and very full objects can get wrong: nothing inside, or two types of one choice."""
+    if not value or (not shape.alone and len(value) == 1 and "id" in value):
+        return EMPTY
+    chosen: dict[str, set[str]] = {}
+    for name in value:
+        if name in shape.choices:
+            chosen.setdefault(shape.choices[name], set()).add(name.lstrip("_"))
+    return [
+        Problem(label, "structure", "only one type of value at a time") for label, n in chosen.items() if len(n) > 1
+    ]
+
+
+def _missing(shape: Shape, value: Mapping[str, Any]) -> list[Problem]:
+    missing = (label for label, names in shape.required if not any(name in value for name in names))
+    return [Problem(label, "required", "is required") for label in missing]
+
+
+def _told(places: bool | list[str], constraint: Constraint) -> list[Problem]:
+    paths = [""] if isinstance(places, bool) else places
+    return [Problem(path, "invariant", constraint.human, constraint.key) for path in paths]
+
+
+def _label(shape: Shape, name: str) -> str:
+    """The path part of a member; a name that cannot be one of FHIR's is left out, for it may be anything."""
+    if name in shape.labels:
+        return shape.labels[name]
+    known = _NAME.fullmatch(name)
+    return f".{known[1]}" if known else ""
+
+
+def unknown_in(names: Mapping[str, str], choices: frozenset[str]) -> Callable[[str], Check]:
+    """The check of members that are not known: a refusal that says what was probably meant, where that is safe."""
+
+    def unknown(name: str) -> Check:
+        if name.strip() in names:
+            told = f"{name.strip()!r} is written with white space around it"
+        elif name in choices:
+            told = "the name of its type is missing, as in valueString"
+        else:
+            told = "is not an element of this type"
+        return lambda value, parent, scope: one("structure", told)
+
+    return unknown
+
+
+def array_of(single: Check, maximum: int | None) -> Check:
+    """A JSON array that is not empty."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.__class__ is not list:
+            return one("structure", "must be a JSON array")
+        found: Problems = None
+        for at, item in enumerate(value):
+            problems = single(item, parent, scope)
+            if problems is not None:
+                found = _more(found, under(f"[{at}]", problems))
+                if len(found) > MOST:
+                    return found
+        return found if value and (maximum is None or len(value) <= maximum) else _more(found, _count(maximum))
+
+    return check
+
+
+def array_beside(single: Check, other: str, maximum: int | None) -> Check:
+    """One of the two arrays of a repeating primitive: where it says nothing, the other has to."""
+
+    def half(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        return None if value is None else single(value, parent, scope)
+
+    whole = array_of(half, maximum)
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        found = whole(value, parent, scope)
+        silent = [at for at, item in enumerate(value) if _silent(item)] if value.__class__ is list else ()
+        if not silent:
+            return found
+        beside = parent.get(other)
+        lone = [at for at in silent if not (isinstance(beside, list) and _present(beside, at))]
+        return _more_or_none(found, [Problem(f"[{at}]", *_NULL[0][1:]) for at in lone[:MOST]])
+
+    return check
+
+
+def _silent(item: Any) -> bool:
+    return item is None or (item.__class__ is dict and "extension" not in item)
+
+
+def _present(items: Sequence[Any], at: int) -> bool:
+    return at < len(items) and items[at] is not None
+
+
+def extension_beside(extensible: Check, name: str) -> Check:
+    """`_name`: the id and extensions of a primitive, which alone must at least be extensions (ele-1)."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        found = extensible(value, parent, scope)
+        lone = value.__class__ is dict and "extension" not in value and parent.get(name) is None
+        return EMPTY if found is None and lone else found
+
+    return check
+
+
+def forbidden(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+    """An element that a profile does not allow."""
+    return one("structure", "is not allowed here")
+
+
+def also(first: Check, second: Check) -> Check:
+    """Both checks of one value."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        return _more_or_none(first(value, parent, scope), second(value, parent, scope) or [])
+
+    return check
+
+
+def obeying(rules: tuple[Rule, ...]) -> Check:
+    """Invariants said of an element where it is used, not of its type."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return None
+        return [p for broken, c in rules if (places := broken(value, scope)) for p in _told(places, c)] or None
+
+    return check
+
+
+def coding_in(codings: frozenset[tuple[str, str]]) -> Check:
+    """A Coding of a required binding."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        return None if _bound([value], codings) else one("code-invalid", "must be a coding of the required value set")
+
+    return check
+
+
+def concept_in(codings: frozenset[tuple[str, str]]) -> Check:
+    """A CodeableConcept of a required binding: one coding at least; only extensions may stand for it."""
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.__class__ is not dict or ("extension" in value and "coding" not in value):
+            return None
+        listed = value.get("coding")
+        bound = isinstance(listed, list) and _bound(listed, codings)
+        return None if bound else one("code-invalid", "needs a coding of the required value set", path=".coding")
+
+    return check
+
+
+def _bound(listed: Sequence[Any], codings: frozenset[tuple[str, str]]) -> bool:
+    pairs = ((c.get("system"), c.get("code")) for c in listed if isinstance(c, dict))
+    return any(isinstance(s, str) and isinstance(c, str) and (s, c) in codings for s, c in pairs)
+
+
+def _count(maximum: int | None) -> list[Problem]:
+    return one("structure", "is empty; leave it out instead" if maximum is None else f"at least 1, at most {maximum}")
+
+
+def _more(found: Problems, problems: list[Problem]) -> list[Problem]:
+    return problems if found is None else found + problems
+
+
+def _more_or_none(found: Problems, problems: list[Problem]) -> Problems:
+    return _more(found, problems) if problems else found

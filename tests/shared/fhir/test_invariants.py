@@ -1,0 +1,370 @@
+"""Each hand-written invariant refuses what breaks it and nothing beside it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.fhir.definitions import r4 as definitions
+from shared.fhir.invariants import BROKEN
+from shared.fhir.problems import Scope
+from shared.fhir.profiles import r4
+
+PATIENT = {"reference": "Patient/1"}
+CONCEPT = {"text": "a"}
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+ALLERGY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
+
+
+def observation(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "status": "final", "code": CONCEPT, **elements}
+
+
+def appointment(status: str, **elements: Any) -> dict[str, Any]:
+    someone = {"actor": PATIENT, "status": "accepted"}
+    return {"resourceType": "Appointment", "status": status, "participant": [someone], **elements}
+
+
+def bundle(type_: str, *entries: dict[str, Any], **elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": type_, **({"entry": list(entries)} if entries else {}), **elements}
+
+
+def condition(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Condition", "subject": PATIENT, **elements}
+
+
+def allergy(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "AllergyIntolerance", "patient": PATIENT, **elements}
+
+
+def coded(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def task(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Task", "status": "requested", "intent": "order", **elements}
+
+
+def patient(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", **elements}
+
+
+def order(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": PATIENT, **elements}
+
+
+def timing(**elements: Any) -> dict[str, Any]:
+    return order(occurrenceTiming={"repeat": elements})
+
+
+def period(start: str, end: str) -> dict[str, Any]:
+    return order(occurrencePeriod={"start": start, "end": end})
+
+
+def limits(low: Any, high: Any) -> dict[str, Any]:
+    return order(quantityRange={"low": low, "high": high})
+
+
+def holding(contained: dict[str, Any], **elements: Any) -> dict[str, Any]:
+    return patient(contained=[contained], generalPractitioner=[{"reference": "#c"}], **elements)
+
+
+ORG = {"resourceType": "Organization", "id": "c", "name": "a"}
+GET = {"method": "GET", "url": "Patient/a"}
+OK = {"status": "200"}
+PERSON = {"resource": {"resourceType": "Patient", "id": "a"}}
+ENTRY = PERSON | {"fullUrl": "urn:uuid:a"}
+VERSIONED = {"resource": {"resourceType": "Patient", "meta": {"versionId": "2"}}, "fullUrl": "urn:uuid:a"}
+HEADER = {"resourceType": "MessageHeader", "eventUri": "a:b", "source": {"endpoint": "http://a"}}
+LETTER = {
+    "resourceType": "Composition",
+    "status": "final",
+    "type": CONCEPT,
+    "date": "2026",
+    "author": [PATIENT],
+    "title": "a",
+}
+DOCUMENT = {"identifier": {"system": "a:b", "value": "1"}, "timestamp": "2026-11-21T00:00:00Z"}
+LOINC = {"coding": [{"system": "http://loinc.org", "code": "1-1"}]}
+
+# key: (broken, where), not broken
+CASES: dict[str, tuple[list[tuple[dict[str, Any], str]], list[dict[str, Any]]]] = {
+    "per-1": (
+        [
+            (period("2026-11-22", "2026-11-21"), "ServiceRequest.occurrence"),
+            (period("2027", "2026-11-21"), "ServiceRequest.occurrence"),
+            (period("2026-11-21T10:00:00Z", "2026-11-21T11:00:00+02:00"), "ServiceRequest.occurrence"),
+        ],
+        [
+            period("2026-11-21", "2026-11-21"),
+            period("2026-11", "2026-11-01"),
+            period("2026-11-21T10:00:00Z", "2026-11-21"),
+            period("2026-11-21T10:00:00+02:00", "2026-11-21T09:00:00Z"),
+            period("2026-11-21T10:00:60Z", "2026-11-21T10:01:00Z"),
+        ],
+    ),
+    "rng-2": (
+        [(limits({"value": 2}, {"value": Decimal("1.9")}), "ServiceRequest.quantity")],
+        [limits({"value": 2}, {"value": 2}), limits({"value": 2, "unit": "g"}, {"value": 1, "unit": "kg"})],
+    ),
+    "rat-1": (
+        [(order(quantityRatio={"numerator": {"value": 1}}), "ServiceRequest.quantity")],
+        [order(quantityRatio={"numerator": {"value": 1}, "denominator": {"value": 2}})],
+    ),
+    "qty-3": (
+        [(order(quantityQuantity={"value": 1, "code": "mg"}), "ServiceRequest.quantity")],
+        [order(quantityQuantity={"value": 1, "unit": "mg"})],
+    ),
+    "cpt-2": (
+        [(patient(telecom=[{"value": "1"}]), "Patient.telecom[0]")],
+        [patient(telecom=[{"value": "1", "system": "phone"}, {"use": "home"}])],
+    ),
+    "att-1": (
+        [(patient(photo=[{"data": "AAAA"}]), "Patient.photo[0]")],
+        [patient(photo=[{"url": "http://a"}, {"data": "AAAA", "contentType": "image/png"}])],
+    ),
+    "pat-1": (
+        [(patient(contact=[{"gender": "male"}]), "Patient.contact[0]")],
+        [patient(contact=[{"name": {"text": "a"}}])],
+    ),
+    "org-1": ([({"resourceType": "Organization"}, "Organization")], [{"resourceType": "Organization", "name": "a"}]),
+    "org-2": (
+        [({"resourceType": "Organization", "name": "a", "address": [{"use": "home"}]}, "Organization.address[0]")],
+        [{"resourceType": "Organization", "name": "a", "address": [{"use": "work"}]}],
+    ),
+    "dom-2": (
+        [(holding(ORG | {"contained": [ORG | {"id": "d"}], "partOf": {"reference": "#d"}}), "Patient.contained[0]")],
+        [holding(ORG)],
+    ),
+    "dom-3": (
+        [(patient(contained=[ORG]), "Patient.contained[0]")],
+        [
+            holding(ORG),
+            patient(
+                contained=[
+                    {
+                        "resourceType": "Encounter",
+                        "status": "planned",
+                        "class": {"code": "a"},
+                        "subject": {"reference": "#"},
+                    }
+                ]
+            ),
+        ],
+    ),
+    "dom-4": (
+        [(holding(ORG | {"meta": {"versionId": "1"}}), "Patient.contained[0].meta")],
+        [holding(ORG | {"meta": {"source": "a:b"}})],
+    ),
+    "dom-5": ([(holding(ORG | {"meta": {"security": [{"code": "a"}]}}), "Patient.contained[0].meta")], [holding(ORG)]),
+    "obs-3": (
+        [(observation(referenceRange=[{"age": {"low": {"value": 1}}}]), "Observation.referenceRange[0]")],
+        [observation(referenceRange=[{"text": "a"}])],
+    ),
+    "obs-6": (
+        [(observation(valueString="a", dataAbsentReason=CONCEPT), "Observation")],
+        [observation(dataAbsentReason=CONCEPT)],
+    ),
+    "obs-7": (
+        [
+            (
+                observation(code=LOINC, valueString="a", component=[{"code": CONCEPT}, {"code": LOINC}]),
+                "Observation.component[1].code",
+            )
+        ],
+        [
+            observation(code=LOINC, component=[{"code": LOINC}]),
+            observation(code=LOINC, valueString="a", component=[{"code": CONCEPT}]),
+        ],
+    ),
+    "app-1": (
+        [(appointment("proposed") | {"participant": [{"status": "accepted"}]}, "Appointment.participant[0]")],
+        [appointment("proposed")],
+    ),
+    "app-2": (
+        [(appointment("proposed", start="2026-11-21T10:00:00Z"), "Appointment")],
+        [appointment("proposed", start="2026-11-21T10:00:00Z", end="2026-11-21T11:00:00Z")],
+    ),
+    "app-3": (
+        [(appointment("booked"), "Appointment"), (appointment("pending"), "Appointment")],
+        [appointment("waitlist"), appointment("cancelled")],
+    ),
+    "app-4": (
+        [(appointment("proposed", cancelationReason=CONCEPT), "Appointment")],
+        [appointment("cancelled", cancelationReason=CONCEPT)],
+    ),
+    "prr-1": ([(order(orderDetail=[CONCEPT]), "ServiceRequest")], [order(orderDetail=[CONCEPT], code=CONCEPT)]),
+    "Task inv-1": (
+        [(task(authoredOn="2026-11-21", lastModified="2026-11-20"), "Task")],
+        [task(authoredOn="2026-11-21", lastModified="2026-11-21"), task(lastModified="2026")],
+    ),
+    "Parameters.parameter inv-1": (
+        [({"resourceType": "Parameters", "parameter": [{"name": "a"}]}, "Parameters.parameter[0]")],
+        [{"resourceType": "Parameters", "parameter": [{"name": "a", "valueString": "b"}]}],
+    ),
+    "con-4": (
+        [(condition(abatementString="a", clinicalStatus=coded(CLINICAL, "active")), "Condition")],
+        [condition(abatementString="a", clinicalStatus=coded(CLINICAL, "resolved"))],
+    ),
+    "con-5": (
+        [
+            (
+                condition(
+                    clinicalStatus=coded(CLINICAL, "active"), verificationStatus=coded(VERIFICATION, "entered-in-error")
+                ),
+                "Condition",
+            )
+        ],
+        [condition(verificationStatus=coded(VERIFICATION, "entered-in-error"))],
+    ),
+    "ait-1": ([(allergy(), "AllergyIntolerance")], [allergy(clinicalStatus=coded(ALLERGY + "clinical", "active"))]),
+    "ait-2": (
+        [
+            (
+                allergy(
+                    clinicalStatus=coded(ALLERGY + "clinical", "active"),
+                    verificationStatus=coded(ALLERGY + "verification", "entered-in-error"),
+                ),
+                "AllergyIntolerance",
+            )
+        ],
+        [allergy(verificationStatus=coded(ALLERGY + "verification", "entered-in-error"))],
+    ),
+    "bdl-1": ([(bundle("collection", total=1), "Bundle")], [bundle("searchset", total=1)]),
+    "bdl-2": (
+        [(bundle("collection", ENTRY, PERSON | {"search": {"mode": "match"}}), "Bundle.entry[1].search")],
+        [bundle("searchset", PERSON | {"search": {"mode": "match"}})],
+    ),
+    "bdl-3": (
+        [
+            (bundle("transaction", ENTRY), "Bundle.entry[0].request"),
+            (bundle("collection", PERSON | {"request": GET}), "Bundle.entry[0].request"),
+        ],
+        [bundle("transaction", {"request": GET}), bundle("batch", {"request": GET})],
+    ),
+    "bdl-4": (
+        [(bundle("transaction-response", ENTRY), "Bundle.entry[0].response")],
+        [bundle("batch-response", {"response": OK})],
+    ),
+    "bdl-5": ([(bundle("collection", {"fullUrl": "urn:uuid:a"}), "Bundle.entry[0]")], [bundle("collection", ENTRY)]),
+    "bdl-7": (
+        [(bundle("collection", ENTRY, PERSON, ENTRY), "Bundle.entry[2].fullUrl")],
+        [bundle("collection", ENTRY, VERSIONED), bundle("history", *([ENTRY | {"request": GET, "response": OK}] * 2))],
+    ),
+    "bdl-8": (
+        [(bundle("collection", PERSON | {"fullUrl": "http://a/Patient/1/_history/2"}), "Bundle.entry[0]")],
+        [bundle("collection", ENTRY)],
+    ),
+    "bdl-9": (
+        [(bundle("document", {"resource": LETTER}, timestamp="2026-11-21T00:00:00Z"), "Bundle")],
+        [bundle("document", {"resource": LETTER}, **DOCUMENT)],
+    ),
+    "bdl-10": (
+        [(bundle("document", {"resource": LETTER}, identifier=DOCUMENT["identifier"]), "Bundle")],
+        [bundle("document", {"resource": LETTER}, **DOCUMENT)],
+    ),
+    "bdl-11": (
+        [(bundle("document", ENTRY, **DOCUMENT), "Bundle")],
+        [bundle("document", {"resource": LETTER}, **DOCUMENT)],
+    ),
+    "bdl-12": ([(bundle("message", ENTRY, {"resource": HEADER}), "Bundle")], [bundle("message", {"resource": HEADER})]),
+    "tim-1": ([(timing(duration=1), "ServiceRequest.occurrence.repeat")], [timing(duration=1, durationUnit="h")]),
+    "tim-2": ([(timing(period=1), "ServiceRequest.occurrence.repeat")], [timing(period=1, periodUnit="d")]),
+    "tim-4": (
+        [(timing(duration=-1, durationUnit="h"), "ServiceRequest.occurrence.repeat")],
+        [timing(duration=0, durationUnit="h")],
+    ),
+    "tim-5": (
+        [(timing(period=Decimal("-0.1"), periodUnit="d"), "ServiceRequest.occurrence.repeat")],
+        [timing(period=0, periodUnit="d")],
+    ),
+    "tim-8": ([(timing(countMax=2), "ServiceRequest.occurrence.repeat")], [timing(count=1, countMax=2)]),
+    "tim-9": ([(timing(offset=5, when=["CM"]), "ServiceRequest.occurrence.repeat")], [timing(offset=5, when=["ACM"])]),
+    "tim-10": (
+        [(timing(timeOfDay=["09:00:00"], when=["ACM"]), "ServiceRequest.occurrence.repeat")],
+        [timing(when=["ACM"])],
+    ),
+}
+
+
+ALONGSIDE = {"dom-2": {"ref-1"}}
+"""Rules that the same defect cannot but break."""
+
+
+def broken(resource: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(issue.code, issue.rule, issue.expression) for issue in r4().check(resource)]
+
+
+@pytest.mark.parametrize(("key", "at"), [(key, at) for key, (bad, _) in CASES.items() for at in range(len(bad))])
+def test_what_breaks_the_rule_alone_is_refused(key: str, at: int) -> None:
+    resource, expression = CASES[key][0][at]
+    rule = key.rpartition(" ")[2]
+    assert ("invariant", rule, expression) in broken(resource)
+    assert {found for _, found, _ in broken(resource)} <= {rule} | ALONGSIDE.get(key, set())
+
+
+@pytest.mark.parametrize(("key", "at"), [(key, at) for key, (_, good) in CASES.items() for at in range(len(good))])
+def test_what_keeps_the_rule_is_legal(key: str, at: int) -> None:
+    assert broken(CASES[key][1][at]) == []
+
+
+def test_every_rule_belongs_to_a_constraint_of_fhir() -> None:
+    names = sorted(
+        definitions().resource_types | {"Period", "Range", "Ratio", "Quantity", "Duration", "Timing", "Reference"}
+    )
+    names += ["Extension", "Attachment", "ContactPoint", "Expression"]
+    structures = [definitions().structure(name) for name in names]
+    elements = [e for s in structures for e in (s.root, *(c for children in s.children.values() for c in children))]
+    keys = {key for e in elements for c in e.constraints for key in (c.key, f"{e.path} {c.key}")}
+    assert BROKEN.keys() - keys == set()
+
+
+@pytest.mark.parametrize("key", sorted(BROKEN))
+@pytest.mark.parametrize(
+    "junk", [None, 1, "a", [], [1], [None], {}, {"coding": 1}, {"meta": []}, [{"coding": [{"code": []}]}]]
+)
+def test_no_rule_is_brought_down_by_malformed_elements(key: str, junk: Any) -> None:
+    names = (
+        "entry code component contained start end type value low high meta coding when period status fullUrl identifier"
+    )
+    for name in names.split():
+        assert BROKEN[key]({name: junk, "type": "document", "valueString": "a"} | {name: junk}, Scope({})) is not None
+
+
+# key: an object that breaks it, one that keeps it
+ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "apr-1": ({"participantStatus": "accepted"}, {"actor": PATIENT}),
+    "ces-1": ({"category": CONCEPT, "productOrService": CONCEPT}, {"category": CONCEPT}),
+    "cmp-1": ({"title": "a"}, {"section": []}),
+    "cmp-2": ({"emptyReason": CONCEPT, "entry": [PATIENT]}, {"emptyReason": CONCEPT}),
+    "con-1": ({"type": CONCEPT}, {"summary": CONCEPT}),
+    "con-2": ({"id": "a"}, {"detail": [PATIENT]}),
+    "cpl-3": ({"detail": {}, "reference": PATIENT}, {"reference": PATIENT}),
+    "drt-1": ({"value": 1, "code": "d"}, {"value": 1, "code": "d", "system": "http://unitsofmeasure.org"}),
+    "exp-1": ({"language": "text/cql"}, {"language": "text/cql", "expression": "a"}),
+    "ext-1": ({"url": "a"}, {"url": "a", "_valueString": {}}),
+    "imm-1": ({"publicationDate": "2026"}, {"reference": "http://a"}),
+    "lst-1": ({"emptyReason": CONCEPT, "entry": []}, {"entry": []}),
+    "mad-1": ({"text": "a"}, {"rateQuantity": {"value": 1}}),
+    "mdd-1": ({"whenPrepared": "2026-11-21", "whenHandedOver": "2026-11-20"}, {"whenHandedOver": "2026-11-20"}),
+    "org-3": ({"use": "home"}, {"use": "work"}),
+    "ppc-1": ({"status": "active"}, {"policyRule": CONCEPT}),
+    "qrs-1": ({"answer": [], "item": []}, {"item": []}),
+    "sev-1": ({"name": "a", "query": "AAAA"}, {"query": "AAAA"}),
+    "tim-6": ({"periodMax": 2}, {"periodMax": 2, "period": 1}),
+    "tim-7": ({"durationMax": 2}, {"durationMax": 2, "_duration": {}}),
+}
+
+
+@pytest.mark.parametrize("key", ALONE)
+def test_the_rule_tells_the_broken_object_from_the_good_one(key: str) -> None:
+    bad, good = ALONE[key]
+    assert BROKEN[key](bad, Scope({}))
+    assert not BROKEN[key](good, Scope({}))
+
+
+def test_every_rule_is_tried_here() -> None:
+    assert BROKEN.keys() == CASES.keys() | ALONE.keys()
