@@ -1,0 +1,291 @@
+"""Moves each visit on by what has been answered: booked, given back, or kept; and says which visits want a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from services.scheduling.appointments import read, site_of, stored_dose, visit_of
+from services.scheduling.elements import any_refers, code_of, identified
+from services.scheduling.facts import Case, Facts, Hold, Visit
+from services.scheduling.policy import Practice
+from services.scheduling.rules import (
+    ANSWERED,
+    Look,
+    fingerprint,
+    hold_answer,
+    last_day,
+    obstacles,
+    readiness,
+)
+from services.scheduling.series import Unreadable, doses
+from services.scheduling.workdays import business_days_from
+from shared.catalogue import recognised
+from shared.core import Resource, reference
+from shared.settings import InfusionSite, Site
+
+ENDED = frozenset({"revoked", "entered-in-error"})
+"""Order statuses on which everything that has not happened is called off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one decision looks through: the instant, the practice, and whether more than the clock moved."""
+
+    at: datetime
+    practice: Practice
+    stirred: bool
+
+    def today(self, site: InfusionSite) -> date:
+        return self.at.astimezone(site.time_zone).date()
+
+    def first_day(self, site: InfusionSite) -> date:
+        """The first day that may still be given away."""
+        today = self.today(site)
+        return business_days_from(site, today, self.practice.number("book_before_business_days", today))
+
+    def number(self, figure: str, site: InfusionSite) -> int:
+        return self.practice.number(figure, self.today(site))
+
+
+# Cases
+
+
+def cases(facts: Facts, site: Site) -> tuple[Case, ...]:
+    """Every order for a chair that has not been completed, oldest first."""
+    orders = [r for r in facts.resources if r["resourceType"] == "ServiceRequest"]
+    return tuple(_case(o, facts, site) for o in orders if _is_for_a_chair(o) and o["status"] != "completed")
+
+
+def _is_for_a_chair(order: Resource) -> bool:
+    places = (code_of(place, "site-of-care") for place in order.get("locationCode", ()))
+    return order["intent"] == "filler-order" and "home" not in places
+
+
+def _case(order: Resource, facts: Facts, site: Site) -> Case:
+    request = next(
+        (r for i in order.get("supportingInfo", ()) if _is_request(r := facts.find(i.get("reference")))), None
+    )
+    drug = recognised(order.get("code", {}).get("coding", ()))
+    if drug is None and request is not None:
+        drug = recognised(request.get("medicationCodeableConcept", {}).get("coding", ()))
+    case = Case(order, _site(order, site), facts, request, drug)
+    if order["status"] in ENDED:
+        return replace(case, unordered=tuple(_stored(case)))
+    try:
+        return _with_doses(case)
+    except Unreadable as unreadable:
+        return replace(case, problem=unreadable.code, visits=tuple(_stored(case)))
+
+
+def _is_request(resource: Resource | None) -> bool:
+    return resource is not None and resource["resourceType"] == "MedicationRequest"
+
+
+def _site(order: Resource, site: Site) -> InfusionSite:
+    """The site the order names, else the first one of the practice."""
+    names = (identified(performer, "site") for performer in order.get("performer", ()))
+    return next((s for name in names if name and (s := site.site(name))), site.sites[0])
+
+
+def _with_doses(case: Case) -> Case:
+    if case.request is None:
+        raise Unreadable("medication-request-missing")
+    if case.drug is None:
+        raise Unreadable("drug-not-in-catalogue")
+    series = doses(case.order, case.request, case.drug, case.site.time_zone)
+    visits = tuple(visit_of(case.order, dose, case.facts) for dose in series)
+    ids = {v.id for v in visits}
+    return replace(case, visits=visits, unordered=tuple(v for v in _stored(case) if v.id not in ids))
+
+
+def _stored(case: Case) -> Iterator[Visit]:
+    """The order's own Appointments that are not called off, by dose."""
+    target = reference(case.order)
+    found = (a for a in case.facts.of("Appointment") if any_refers(a.get("basedOn", ()), target))
+    visits = (read(a, stored_dose(a)) for a in found if a["status"] != "cancelled" and a["id"].startswith("sc-"))
+    return iter(sorted(visits, key=lambda v: v.dose.number))
+
+
+# What has been answered
+
+
+def settled(case: Case, frame: Frame) -> Case:
+    """The case with every held visit booked, given back or kept, by the answers there are."""
+    return replace(case, visits=tuple(_settled(case, v, frame) for v in case.visits))
+
+
+def _settled(case: Case, visit: Visit, frame: Frame) -> Visit:
+    if _is_stale(case, visit):
+        return replace(visit, status="proposed", place=None, hold=Hold(visit.hold.number))
+    if visit.status != "pending" or visit.place is None:
+        return visit
+    answer = hold_answer(case, visit)
+    if answer == "refused":
+        return given_back(visit, Hold(visit.hold.number, refused=fingerprint(case)))
+    if answer in ANSWERED and frame.at < visit.place.start and not _unmet(case, visit, frame):
+        return replace(visit, status="booked", hold=Hold(visit.hold.number))
+    if visit.hold.expires is not None and frame.at >= visit.hold.expires:
+        unanswered = visit.hold.unanswered + (0 if answer in ANSWERED else 1)
+        return given_back(visit, Hold(visit.hold.number, unanswered=unanswered))
+    return visit
+
+
+def given_back(visit: Visit, hold: Hold) -> Visit:
+    """The visit without its time."""
+    return replace(visit, status="proposed", place=None, hold=hold)
+
+
+def _is_stale(case: Case, visit: Visit) -> bool:
+    """Whether the order has since moved the days, the site or the drug of a visit that is not booked."""
+    if visit.stored is None or case.problem or visit.status not in ("proposed", "pending"):
+        return False
+    before = visit.stored
+    drug = code_of(before["serviceType"][0], "drug")
+    ordered = (stored_dose(before).on, stored_dose(before).last)
+    return (*ordered, site_of(before), drug) != (
+        visit.dose.on,
+        visit.dose.last,
+        case.site.id,
+        case.drug.key if case.drug else None,
+    )
+
+
+def _unmet(case: Case, visit: Visit, frame: Frame) -> bool:
+    look = Look(case, visit, judged_on(case, visit, frame), frame.at, frame.practice)
+    return any(r.unmet and r.deadline == "book" for r in readiness(look))
+
+
+# Which visits want a time, and when
+
+
+def day_of(case: Case, visit: Visit) -> date | None:
+    """The local day of a visit that has a time."""
+    return None if visit.place is None else visit.place.start.astimezone(case.site.time_zone).date()
+
+
+def judged_on(case: Case, visit: Visit, frame: Frame) -> date:
+    """The day a visit's requirements are judged for: its own, or the first it could have."""
+    if (on := day_of(case, visit)) is not None:
+        return on
+    if visit not in case.visits:
+        return max(visit.dose.on, frame.today(case.site))
+    return max(window(case, visit, frame)[0], frame.first_day(case.site))
+
+
+def window(case: Case, visit: Visit, frame: Frame) -> tuple[date, date]:
+    """First and last day for a visit, by the times the visits before it have."""
+    index = visit.dose.number - 1
+    first = day_of(case, case.visits[0]) if index else None
+    return window_after(case, visit, frame, first, day_of(case, case.visits[index - 1]) if index else None)
+
+
+def window_after(
+    case: Case, visit: Visit, frame: Frame, first: date | None, previous: date | None
+) -> tuple[date, date]:
+    """First and last day for a visit when the first and the previous dose are given on these days.
+
+    A late first dose moves the whole series, so that its intervals stay as ordered; two doses are never nearer than the
+    catalogue's least gap; before the first dose nothing is late yet, so its window opens with the first day there is.
+    """
+    dose = visit.dose
+    begin = dose.on
+    if first is not None:
+        begin += max(first - case.visits[0].dose.on, timedelta())
+    if previous is not None:
+        begin = max(begin, previous + least_gap(case))
+    if dose.number == 1:
+        begin = max(begin, frame.first_day(case.site))
+    return begin, begin + (dose.last - dose.on)
+
+
+def least_gap(case: Case) -> timedelta:
+    return timedelta(days=case.drug.min_gap_days if case.drug else 0)
+
+
+def opens_on(case: Case, visit: Visit, frame: Frame) -> date | None:
+    """The day on which a visit that lies too far ahead comes near enough to be timed, None when it is near enough."""
+    ahead = frame.number("book_ahead_days", case.site)
+    begin = window(case, visit, frame)[0]
+    far = begin > frame.today(case.site) + timedelta(days=ahead)
+    return begin - timedelta(days=ahead) if far and visit.status == "proposed" else None
+
+
+def wanted(case: Case, visit: Visit, frame: Frame) -> tuple[date, date] | None:
+    """First and last day to look for a time, None when the visit wants none now."""
+    index = visit.dose.number - 1
+    if visit.status != "proposed" or (index and case.visits[index - 1].place is None):
+        return None
+    if not _may_ask(case, visit, frame) or opens_on(case, visit, frame) is not None:
+        return None
+    begin, last = window(case, visit, frame)
+    look = Look(case, visit, max(begin, frame.first_day(case.site)), frame.at, frame.practice)
+    if obstacles(look):
+        return None
+    ends = [last, last_day(look), _day_before_next(case, visit)]
+    return look.on, min(e for e in ends if e is not None)
+
+
+def _may_ask(case: Case, visit: Visit, frame: Frame) -> bool:
+    """A refusal waits until the authorization changes; after too many unanswered holds, something must happen first."""
+    if case.problem or visit.hold.refused == fingerprint(case):
+        return False
+    return frame.stirred or not is_exhausted(case, visit, frame)
+
+
+def is_exhausted(case: Case, visit: Visit, frame: Frame) -> bool:
+    """Whether as many holds went unanswered as the policy allows."""
+    most = frame.number("unanswered_holds_before_question", case.site)
+    return visit.status == "proposed" and visit.hold.unanswered >= most
+
+
+def _day_before_next(case: Case, visit: Visit) -> date | None:
+    """The last day that keeps the least gap to the next booked dose."""
+    later = case.visits[visit.dose.number :]
+    days = [on for v in later if v.status == "booked" and (on := day_of(case, v))]
+    return min(days) - least_gap(case) if days else None
+
+
+def too_near(case: Case, visit: Visit) -> bool:
+    """Whether a held visit now lies nearer to the dose before it than the least gap."""
+    index = visit.dose.number - 1
+    on, before = day_of(case, visit), day_of(case, case.visits[index - 1]) if index else None
+    return visit.status == "pending" and on is not None and before is not None and on < before + least_gap(case)
+
+
+def next_hold(case: Case, visit: Visit, frame: Frame) -> Hold:
+    """The next attempt: one number higher, with its own expiry."""
+    minutes = frame.number("hold_expires_after_minutes", case.site)
+    unanswered = 0 if is_exhausted(case, visit, frame) else visit.hold.unanswered
+    return Hold(visit.hold.number + 1, frame.at + timedelta(minutes=minutes), unanswered)
+
+
+def spans(case: Case, frame: Frame) -> tuple[tuple[date, date], ...]:
+    """Every span of days in which a visit could get its time now: what must be known of the capacity.
+
+    From the first visit that wants a time on, each window is stretched by what the doses before it may slip; windows
+    only grow with the days of the doses before them, so the time found later lies inside.
+    """
+    found: list[tuple[date, date]] = []
+    early: _Given = (None, None)
+    late: _Given = (None, None)
+    for visit in case.visits:
+        span = _stretched(case, visit, frame, early, late) if found else wanted(case, visit, frame)
+        days = [d for d in (day_of(case, visit), *(span or ())) if d is not None]
+        if not days:
+            break
+        found += [span] if span else []
+        early, late = (early[0] or min(days), min(days)), (late[0] or max(days), max(days))
+    return tuple(found)
+
+
+_Given = tuple[date | None, date | None]
+
+
+def _stretched(case: Case, visit: Visit, frame: Frame, early: _Given, late: _Given) -> tuple[date, date] | None:
+    if visit.status not in ("proposed", "pending"):
+        return None
+    begin, last = window_after(case, visit, frame, *early)[0], window_after(case, visit, frame, *late)[1]
+    far = frame.today(case.site) + timedelta(days=frame.number("book_ahead_days", case.site))
+    return None if begin > far else (begin, last)

@@ -1,0 +1,98 @@
+"""Reads from the order which doses are asked for and on which days; decides nothing clinical."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.scheduling.elements import day
+from services.scheduling.facts import Dose
+from shared.catalogue import Drug
+from shared.core import Resource
+
+MOST_DOSES = 60
+"""More doses in one order than this are taken for a mistyped count."""
+
+
+class Unreadable(Exception):
+    """The order does not say its doses in a way scheduling can read; `code` says what is missing."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def doses(order: Resource, request: Resource, drug: Drug, zone: ZoneInfo) -> tuple[Dose, ...]:
+    """Every dose of an order, in order of its day. Raises Unreadable."""
+    days = ordered_days(start_of(order, zone), request.get("dosageInstruction", ()), zone)
+    late = timedelta(days=drug.window_days)
+    return tuple(Dose(n, len(days), on, on + late) for n, on in enumerate(days, start=1))
+
+
+def start_of(order: Resource, zone: ZoneInfo) -> date | None:
+    """The day the order asks the first dose for."""
+    return day(order.get("occurrencePeriod", {}).get("start") or order.get("occurrenceDateTime"), zone)
+
+
+def ordered_days(start: date | None, instructions: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> tuple[date, ...]:
+    """The days of `Timing.event` or `Timing.repeat` (count, period, periodUnit), instruction after instruction.
+
+    When the order's start lies after the first day named, the whole series keeps its intervals from that start.
+    Raises Unreadable.
+    """
+    days: list[date] = []
+    following = start
+    for instruction in sorted(instructions, key=lambda i: i.get("sequence", 0)):
+        found, following = _days(instruction.get("timing") or {}, following, zone)
+        days += found
+    if not days:
+        raise Unreadable("doses-not-stated")
+    if len(days) > MOST_DOSES or len(set(days)) < len(days):
+        raise Unreadable("doses-not-readable")
+    days.sort()
+    later = max(start - days[0], timedelta()) if start else timedelta()
+    return tuple(d + later for d in days)
+
+
+def _days(timing: Mapping[str, Any], start: date | None, zone: ZoneInfo) -> tuple[list[date], date | None]:
+    """The days of one instruction, and the day the next one would begin."""
+    if events := [d for text in timing.get("event", ()) if (d := day(text, zone))]:
+        return sorted(events), None
+    if not (repeat := timing.get("repeat")):
+        return [], start
+    begins = day(repeat.get("boundsPeriod", {}).get("start"), zone) or start
+    if begins is None:
+        raise Unreadable("start-not-stated")
+    every = _interval(repeat)
+    if not 0 < (count := int(repeat.get("count", 0))) <= MOST_DOSES:
+        raise Unreadable("doses-not-stated" if count == 0 else "doses-not-readable")
+    return [every(begins, n) for n in range(count)], every(begins, count)
+
+
+_Every = Callable[[date, int], date]
+
+_UNITS: Mapping[str, Callable[[int], _Every]] = {
+    "d": lambda period: lambda begins, n: begins + timedelta(days=period * n),
+    "wk": lambda period: lambda begins, n: begins + timedelta(weeks=period * n),
+    "mo": lambda period: lambda begins, n: months_later(begins, period * n),
+    "a": lambda period: lambda begins, n: months_later(begins, 12 * period * n),
+}
+
+
+def _interval(repeat: Mapping[str, Any]) -> _Every:
+    """How far the n-th dose lies from the first; a single dose needs no interval."""
+    if repeat.get("count") == 1:
+        return _UNITS["d"](1)
+    period, unit = repeat.get("period", 0), _UNITS.get(repeat.get("periodUnit", ""))
+    if unit is None or period <= 0 or period != int(period) or repeat.get("frequency", 1) != 1:
+        raise Unreadable("doses-not-readable")
+    return unit(int(period))
+
+
+def months_later(on: date, months: int) -> date:
+    """The same day so many months later, the month's last where it has no such day."""
+    year, month = divmod(on.year * 12 + on.month - 1 + months, 12)
+    return date(year, month + 1, min(on.day, monthrange(year, month + 1)[1]))
