@@ -1,0 +1,125 @@
+"""Reads an order's doses: how much of the drug each one is, and how many billing units that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from services.auth.findings import DAYS, Chart, latest_value
+from services.auth.words import day, number
+from shared.catalogue import Drug
+from shared.core import Resource
+
+WEIGHT = ("29463-7", "3141-9")
+KILOGRAMS = {"kg": 1, "g": "0.001", "[lb_av]": "0.45359237"}
+MOST_DOSES = 400
+"""More doses than this in one period is a misread regimen."""
+
+Instruction = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Regimen:
+    """The doses of one order in the drug's own measure (mg), first to last, and the weight they were counted with."""
+
+    amounts: tuple[Decimal, ...]
+    weight: Resource | None = None
+
+    def units(self, drug: Drug, dose: int, on: date) -> dict[str, Decimal] | None:
+        """HCPCS code -> billing units of the n-th dose on a date of service; None where no code is in force."""
+        code = drug.billing_on(on)
+        if code is None:
+            return None
+        units = drug.units(self.amounts[min(dose, len(self.amounts)) - 1], on)
+        return None if units is None else {code.code: units}
+
+    def all_units(self, drug: Drug, on: date) -> dict[str, Decimal] | None:
+        """HCPCS code -> billing units of every dose together."""
+        total: dict[str, Decimal] = {}
+        for dose in range(1, len(self.amounts) + 1):
+            units = self.units(drug, dose, on)
+            if units is None:
+                return None
+            total |= {code: total.get(code, Decimal(0)) + amount for code, amount in units.items()}
+        return total
+
+
+def regimen_of(medication: Resource | None, chart: Chart, days: int) -> Regimen | str:
+    """The regimen of a MedicationRequest within `days` of its start, or the gap that keeps it from being counted."""
+    instructions = (medication or {}).get("dosageInstruction") or ()
+    amounts: list[Decimal] = []
+    weight = latest_value(chart, WEIGHT, KILOGRAMS)
+    for instruction in instructions:
+        amount = _amount(instruction, None if weight is None else weight[0])
+        if isinstance(amount, str):
+            return amount
+        amounts += [amount] * _count(instruction, medication or {}, len(instructions), days)
+    by_weight = any("/kg" in _dose(i).get("code", "") for i in instructions)
+    return (
+        Regimen(tuple(amounts[:MOST_DOSES]), weight[1] if weight and by_weight else None) if amounts else "dose-missing"
+    )
+
+
+def _value(instruction: Instruction) -> Decimal:
+    return number(_dose(instruction).get("value")) or Decimal(0)
+
+
+def _dose(instruction: Instruction) -> Mapping[str, Any]:
+    rates: Sequence[Mapping[str, Any]] = instruction.get("doseAndRate") or ({},)
+    quantity: Mapping[str, Any] = rates[0].get("doseQuantity") or {}
+    return quantity if "code" in quantity else {**quantity, "code": quantity.get("unit", "")}
+
+
+def _amount(instruction: Instruction, kilograms: Decimal | None) -> Decimal | str:
+    """Milligrams of one dose, at most the instruction's `maxDosePerAdministration`."""
+    value = number(_dose(instruction).get("value"))
+    measure, _, per = _dose(instruction)["code"].partition("/")
+    if value is None or measure not in MILLIGRAMS or per not in ("", "kg"):
+        return "dose-missing"
+    if per and kilograms is None:
+        return "weight-not-documented"
+    amount = value * MILLIGRAMS[measure] * (kilograms if per and kilograms is not None else 1)
+    most = instruction.get("maxDosePerAdministration") or {}
+    limit = number(most.get("value"))
+    return amount if limit is None else min(amount, limit * MILLIGRAMS.get(most.get("code", "mg"), Decimal(1)))
+
+
+MILLIGRAMS = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
+
+
+def _count(instruction: Instruction, medication: Resource, instructions: int, days: int) -> int:
+    """How many doses one instruction orders: its count or events, else its period, else the repeats."""
+    timing = instruction.get("timing") or {}
+    repeat = timing.get("repeat") or {}
+    if "count" in repeat:
+        return int(repeat["count"])
+    if timing.get("event"):
+        return len(timing["event"])
+    every = (number(repeat.get("period")) or Decimal(0)) * DAYS.get(repeat.get("periodUnit", ""), Decimal(0))
+    bounds = _bounds(repeat)
+    refills = (medication.get("dispenseRequest") or {}).get("numberOfRepeatsAllowed")
+    if every and (bounds is not None or refills is None):
+        spans = (Decimal(days if bounds is None else bounds) / every).to_integral_value(ROUND_CEILING)
+        return int(spans) * int(repeat.get("frequency", 1))
+    return int(refills) + 1 if refills is not None and instructions == 1 else 1
+
+
+def _bounds(repeat: Mapping[str, Any]) -> Decimal | None:
+    duration, period = repeat.get("boundsDuration") or {}, repeat.get("boundsPeriod") or {}
+    start, end = day(period.get("start")), day(period.get("end"))
+    if start and end:
+        return Decimal((end - start).days + 1)
+    value, unit = number(duration.get("value")), DAYS.get(duration.get("code", ""))
+    return None if value is None or unit is None else value * unit
+
+
+def fingerprint(drug: Drug | None, medication: Resource | None, diagnoses: tuple[str, ...]) -> str:
+    """What an authorization was asked for: drug, ordered doses and diagnoses, whatever the patient weighs today."""
+    doses = [
+        f"{_value(i).normalize():f} {_dose(i)['code']} x {_count(i, medication or {}, 1, 365)}"
+        for i in (medication or {}).get("dosageInstruction") or ()
+    ]
+    return "; ".join([drug.key if drug else "?", *doses, *sorted(diagnoses)])

@@ -1,0 +1,103 @@
+"""The systems, codes and extensions authorization writes and reads, and how an element is found by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.core import CANONICAL, IDENTIFIERS, Resource
+
+PREFIX = "au"
+PERIOD = "1"
+"""The ordinal of the authorization period; renewals count on from it."""
+
+ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+NPI = "http://hl7.org/fhir/sid/us-npi"
+UCUM = "http://unitsofmeasure.org"
+X12_REVIEW_ACTION = "https://codesystem.x12.org/005010/306"
+
+ANSWER = CANONICAL + "CodeSystem/answer"
+CRITERION = CANONICAL + "CodeSystem/criterion"
+DRUG = CANONICAL + "CodeSystem/drug"
+GAP = CANONICAL + "CodeSystem/gap"
+OUTPUT = CANONICAL + "CodeSystem/preauthorization-output"
+QUESTION = CANONICAL + "CodeSystem/question"
+SITE_OF_CARE = CANONICAL + "CodeSystem/site-of-care"
+STATUS = CANONICAL + "CodeSystem/preauthorization-status"
+TASK_CODE = CANONICAL + "CodeSystem/task-code"
+
+DOSE = CANONICAL + "StructureDefinition/dose"
+EVIDENCE = CANONICAL + "StructureDefinition/evidence"
+HOLD = CANONICAL + "StructureDefinition/hold"
+ORDER = CANONICAL + "StructureDefinition/order"
+REGIMEN = CANONICAL + "StructureDefinition/regimen"
+
+CHARGE_ID = IDENTIFIERS + "dose"
+PAYER_ID = IDENTIFIERS + "payer"
+ROLE_ID = IDENTIFIERS + "role"
+SITE_ID = IDENTIFIERS + "site"
+
+COORDINATOR = "authorization-coordinator"
+
+
+def concept(system: str, code: str, text: str = "") -> dict[str, Any]:
+    """A CodeableConcept of one coding, with text where given."""
+    coded: dict[str, Any] = {"coding": [{"system": system, "code": code}]}
+    return coded | ({"text": text} if text else {})
+
+
+def code_of(coded: Mapping[str, Any] | None, system: str) -> str | None:
+    """The first code of this system in a CodeableConcept."""
+    return next((c["code"] for c in (coded or {}).get("coding", ()) if c.get("system") == system and "code" in c), None)
+
+
+def extension(element: Mapping[str, Any], url: str) -> Mapping[str, Any] | None:
+    """The first extension with this url."""
+    return next((e for e in element.get("extension", ()) if e.get("url") == url), None)
+
+
+def part(element: Mapping[str, Any], url: str, name: str) -> Any:
+    """The value of the part `name` of a complex extension, or None."""
+    inner = extension(extension(element, url) or {}, name)
+    return None if inner is None else next((v for k, v in inner.items() if k.startswith("value")), None)
+
+
+def target(element: Mapping[str, Any] | None) -> str | None:
+    """`Type/id` of a Reference, without a version."""
+    literal = (element or {}).get("reference")
+    return literal.partition("/_history/")[0] if isinstance(literal, str) else None
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every literal reference inside an element, in document order."""
+    match value:
+        case Mapping():
+            if found := target(value):
+                yield found
+            for inner in value.values():
+                yield from references(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from references(inner)
+
+
+def task_code(task: Resource) -> str | None:
+    """Our own code of a Task."""
+    return code_of(task.get("code"), TASK_CODE)
+
+
+def day(text: str | None) -> date | None:
+    """The date of a FHIR date or dateTime given at least to the day; None for a coarser or missing one."""
+    return date.fromisoformat(text[:10]) if text and len(text) >= 10 else None
+
+
+def number(value: Any) -> Decimal | None:
+    """A JSON number as an exact decimal, or None."""
+    return Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
+
+
+def unversioned(resource: Resource) -> dict[str, Any]:
+    """A stored resource as its owner would save it again."""
+    return {k: v for k, v in resource.items() if k != "meta"}

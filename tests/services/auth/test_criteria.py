@@ -1,0 +1,192 @@
+"""Payer criteria on both sides of every threshold, and the smallest set that is missing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.auth.criteria import judged
+from services.auth.findings import Chart, days_taken
+from shared.catalogue import drug
+from tests.services.auth.patient import TODAY, coded, condition, lab, oral_iron, patient, policy
+
+CASES = Path(__file__).with_name("cases")
+DEFAULTS = {
+    "arkansas-bcbs-iron": {"payer": "arkansas-bcbs", "drug": "iron-sucrose"},
+    "prairie-health-iron": {"payer": "prairie-health", "drug": "ferric-carboxymaltose"},
+    "lakeland-advantage-iron": {"payer": "lakeland-advantage", "drug": "ferric-carboxymaltose"},
+    "infliximab": {},
+}
+FERRITIN = {
+    "id": "f",
+    "text": "t",
+    "lab": {"loinc": ["2276-4"], "units": {"ng/mL": 1}, "at_most": 40, "within_days": 90},
+}
+
+
+def cases() -> list[Any]:
+    rows = [(file, row) for file in DEFAULTS for row in yaml.safe_load((CASES / f"{file}.yaml").read_text())]
+    return [pytest.param(DEFAULTS[f] | row, id=f"{f}: {row['name']}") for f, row in rows]
+
+
+def chart_of(case: dict[str, Any]) -> Chart:
+    days_ago = case.get("days_ago", 5)
+    resources = [lab(a, Decimal(str(case[a])), days_ago) for a in ("hemoglobin", "ferritin", "tsat") if a in case]
+    resources += [condition(f"c{n}", *c) for n, c in enumerate(case.get("conditions", ()))]
+    resources += [_screen(name, loinc, *case[name]) for name, loinc in SCREENS.items() if name in case]
+    if "oral" in case:
+        taken = oral_iron(0 if case["oral"] == "unknown" else case["oral"])
+        resources.append({k: v for k, v in taken.items() if case["oral"] != "unknown" or k != "effectivePeriod"})
+    if "tried" in case:
+        resources.append(oral_iron() | {"id": "in-tried", "medicationCodeableConcept": {"text": case["tried"]}})
+    if "intolerance" in case:
+        resources.append(_intolerance(case["intolerance"]))
+    return Chart(patient(gender=case.get("gender", "female")), tuple(resources), TODAY)
+
+
+SCREENS = {"tb": "71773-6", "hbv": "5196-1"}
+
+
+def _screen(name: str, loinc: str, said: str, days_ago: int) -> dict[str, Any]:
+    screen = lab("ferritin", 0, days_ago, id=f"in-{name}", code=coded("http://loinc.org", loinc))
+    del screen["valueQuantity"]
+    return screen | ({"valueCodeableConcept": {"text": said}} if said else {})
+
+
+def _intolerance(verification: str) -> dict[str, Any]:
+    system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+    return {
+        "resourceType": "AllergyIntolerance",
+        "id": "in-intolerance",
+        "verificationStatus": coded(system, verification),
+        "code": {"text": "Ferrous sulfate"},
+        "patient": {"reference": "Patient/in-p"},
+    }
+
+
+@pytest.mark.parametrize("case", cases())
+def test_a_published_criterion_is_judged_on_each_side_of_its_threshold(case: dict[str, Any]) -> None:
+    known, payer = drug(case["drug"]), policy().payer(case["payer"])
+    assert known is not None
+    assert payer is not None
+    figure = policy().criteria(payer, known, (), TODAY)
+    assert figure is not None
+    judgement = judged(figure.value["rule"], chart_of(case))
+    assert {v.criterion: v.gap for v in judgement.missing} == case.get("missing", {})
+    assert judgement.met == case.get("met", False)
+
+
+@pytest.mark.parametrize(
+    ("payer_id", "key", "preferred"),
+    [
+        ("arkansas-bcbs", "ferric-carboxymaltose", ["iron-sucrose"]),
+        ("arkansas-bcbs", "ferric-derisomaltose", ["iron-sucrose"]),
+        ("prairie-health", "ferric-derisomaltose", ["ferric-carboxymaltose", "iron-sucrose"]),
+    ],
+)
+def test_a_non_covered_product_routes_to_the_preferred_one(payer_id: str, key: str, preferred: list[str]) -> None:
+    known, payer = drug(key), policy().payer(payer_id)
+    assert known is not None
+    assert payer is not None
+    figure = policy().criteria(payer, known, (), TODAY)
+    assert figure is not None
+    assert figure.value == {"covered": False, "preferred": preferred}
+
+
+def only(observation: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    (verdict,) = judged(FERRITIN, Chart(patient(), (observation,), TODAY)).verdicts
+    return verdict.verdict, verdict.gap, verdict.evidence
+
+
+def test_a_verdict_names_the_resource_that_proved_it() -> None:
+    assert only(lab("ferritin", 40)) == ("met", None, "Observation/in-ferritin")
+    assert only(lab("ferritin", 41)) == ("not-met", "threshold-not-met", "Observation/in-ferritin")
+
+
+@pytest.mark.parametrize("status", ["preliminary", "cancelled", "entered-in-error", "registered"])
+def test_a_value_that_is_not_reported_counts_for_nothing(status: str) -> None:
+    assert only(lab("ferritin", 9, status=status))[:2] == ("not-documented", "lab-not-documented")
+
+
+def test_a_value_of_tomorrow_counts_for_nothing() -> None:
+    assert only(lab("ferritin", 9, -1))[1] == "lab-not-documented"
+    assert only(lab("ferritin", 9, 0))[0] == "met"
+
+
+@pytest.mark.parametrize(
+    ("value", "comparator", "verdict"),
+    [(40, "<", "met"), (41, "<", "not-documented"), (40, ">", "not-met"), (39, ">", "not-documented")],
+)
+def test_a_bounded_value_decides_only_where_its_bound_does(value: int, comparator: str, verdict: str) -> None:
+    observation = lab("ferritin", value)
+    observation["valueQuantity"]["comparator"] = comparator
+    assert only(observation)[0] == verdict
+
+
+def test_a_unit_nobody_named_is_not_guessed() -> None:
+    observation = lab("ferritin", 9)
+    observation["valueQuantity"] |= {"unit": "pmol/L", "code": "pmol/L"}
+    assert only(observation)[1] == "lab-unit-unknown"
+
+
+def test_another_unit_is_converted_exactly() -> None:
+    rule = FERRITIN | {"lab": FERRITIN["lab"] | {"units": {"g/dL": 1, "g/L": "0.1"}, "at_most": 12}}  # type: ignore[operator]
+    observation = lab("ferritin", 120)
+    observation["valueQuantity"] |= {"unit": "g/L", "code": "g/L"}
+    assert judged(rule, Chart(None, (observation,), TODAY)).met
+    observation["valueQuantity"]["value"] = Decimal("120.1")
+    assert not judged(rule, Chart(None, (observation,), TODAY)).met
+
+
+def test_the_latest_value_decides() -> None:
+    older, newer = lab("ferritin", 9, 20), lab("ferritin", 90, 3, id="in-newer")
+    for observations in ((older, newer), (newer, older)):
+        assert not judged(FERRITIN, Chart(None, observations, TODAY)).met
+
+
+def test_a_medicine_still_taken_counts_until_today() -> None:
+    assert days_taken({"effectivePeriod": {"start": "2026-11-01"}}, TODAY) == 20
+    assert (
+        days_taken({"dispenseRequest": {"validityPeriod": {"start": "2026-11-01", "end": "2026-11-11"}}}, TODAY) == 10
+    )
+    bounds = {"boundsDuration": {"value": 4, "code": "wk"}}
+    assert days_taken({"dosageInstruction": [{"timing": {"repeat": bounds}}]}, TODAY) == 28
+    assert days_taken({}, TODAY) is None
+
+
+def test_a_criterion_of_an_unknown_kind_is_a_mistake_in_the_policy() -> None:
+    with pytest.raises(ValueError, match="one of"):
+        judged({"id": "x", "text": "t", "horoscope": {}}, Chart(None, (), TODAY))
+
+
+RULES = st.recursive(
+    st.sampled_from("abcde").map(lambda i: {"id": i, "text": i, "condition": {"icd10": [i.upper()]}}),
+    lambda r: st.lists(r, min_size=1, max_size=3).flatmap(lambda b: st.sampled_from([{"all": b}, {"any": b}])),
+    max_leaves=8,
+)
+
+
+def met(rule: dict[str, Any], true: set[str]) -> bool:
+    match rule:
+        case {"all": branches}:
+            return all(met(b, true) for b in branches)
+        case {"any": branches}:
+            return any(met(b, true) for b in branches)
+        case _:
+            return rule["id"] in true
+
+
+@given(RULES, st.sets(st.sampled_from("abcde")))
+def test_the_missing_set_completes_the_request_and_no_smaller_one_does(rule: dict[str, Any], true: set[str]) -> None:
+    chart = Chart(None, tuple(condition(c, c.upper()) for c in true), TODAY)
+    judgement = judged(rule, chart)
+    missing = {v.criterion for v in judgement.missing}
+    assert judgement.met == met(rule, true)
+    assert met(rule, true | missing)
+    assert all(not met(rule, true | (missing - {one})) for one in missing)
