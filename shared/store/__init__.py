@@ -1,0 +1,92 @@
+"""The SQL of one service's store: every function works inside a transaction its caller opened."""
+
+from __future__ import annotations
+
+from shared.store.deliveries import Delivery, Prepared, answered, are_due, claim, defer, settle
+from shared.store.inbox import (
+    Unfinished,
+    arrived,
+    close,
+    due_lanes,
+    fill,
+    inbox_row,
+    known,
+    message_of,
+    park,
+    postpone,
+    put,
+    put_unopened,
+    storable,
+    unfinished,
+    wait,
+    waiting_since,
+)
+from shared.store.lanes import Lane, locked
+from shared.store.outbox import said, sent, unsendable, unsent
+from shared.store.reading import DatabaseReader, StoreReader
+from shared.store.resources import (
+    Stored,
+    assert_versions,
+    current,
+    epoch_of,
+    identify,
+    index,
+    keep_copies,
+    parsed,
+    quarantine,
+    seat,
+    text_of,
+    version_of,
+)
+from shared.store.unit import Unit
+from shared.store.wakes import drop_wake, due_wakes, put_off_wake
+
+__all__ = [
+    "DatabaseReader",
+    "Delivery",
+    "Lane",
+    "Prepared",
+    "StoreReader",
+    "Stored",
+    "Unfinished",
+    "Unit",
+    "answered",
+    "are_due",
+    "arrived",
+    "assert_versions",
+    "claim",
+    "close",
+    "current",
+    "defer",
+    "drop_wake",
+    "due_lanes",
+    "due_wakes",
+    "epoch_of",
+    "fill",
+    "identify",
+    "inbox_row",
+    "index",
+    "keep_copies",
+    "known",
+    "locked",
+    "message_of",
+    "park",
+    "parsed",
+    "postpone",
+    "put",
+    "put_off_wake",
+    "put_unopened",
+    "quarantine",
+    "said",
+    "seat",
+    "sent",
+    "settle",
+    "storable",
+    "text_of",
+    "unfinished",
+    "unsendable",
+    "unsent",
+    "version_of",
+    "wait",
+    "waiting_since",
+]

@@ -1,0 +1,46 @@
+"""The outbox: messages committed with their decision, unsent until the broker has taken them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.clock import stamp
+from shared.ports import Incoming, Row, Transaction
+from shared.store.inbox import storable
+
+
+async def unsent(tx: Transaction, partitions: Sequence[int], but: Sequence[str], most: int) -> list[Row]:
+    """(lane, id, reason, keys, headers, body) of the oldest unsent messages, each lane's in order from its first.
+
+    `but` are lanes left out. An instant is never given twice in a lane, so a lane's part of the window begins with its
+    first unsent message.
+    """
+    return await tx.fetch(
+        "select lane, id, reason, keys, headers, body from outbox where sent_at is null and partition = any($1) "
+        "and not (lane = any($2)) order by created_at, lane, seq limit $3",
+        list(partitions),
+        list(but),
+        most,
+    )
+
+
+async def sent(tx: Transaction, ids: Sequence[str], at: datetime) -> None:
+    """Marks messages the broker has taken."""
+    if ids:
+        await tx.execute("update outbox set sent_at = $2, problem = '' where id = any($1)", list(ids), stamp(at))
+
+
+async def unsendable(tx: Transaction, ids: Sequence[str], problem: str) -> None:
+    """Says why messages are still here."""
+    if ids:
+        await tx.execute("update outbox set problem = $2 where id = any($1)", list(ids), storable(problem))
+
+
+async def said(tx: Transaction, message_id: str) -> Incoming | None:
+    """One message of the outbox, sent or not, whole: what a consumer fetches that has missed it."""
+    rows = await tx.fetch("select reason, headers, body from outbox where id = $1", message_id)
+    if not rows:
+        return None
+    return Incoming(message_id, rows[0][0], json.loads(rows[0][1]), rows[0][2].encode())

@@ -1,0 +1,82 @@
+"""Whose turn it is in the inbox: each producer's messages of a lane in order, each after what it rests on.
+
+The order is the producer's own, not the broker's: a queue gives back what a dead consumer held behind what it gave back
+before, so a message can overtake an earlier one of its patient. Each therefore names the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from shared.clock import minted, stamp
+from shared.store import Unfinished
+
+KEPT = timedelta(days=25)
+"""What is older than this may have left the inbox with what is kept 30 days: nobody waits for it."""
+
+
+class Turns:
+    """The unfinished messages of some lanes, given out one at a time.
+
+    While one waits for what it rests on or for its next attempt, only the same lane's messages of the same producer
+    wait behind.
+    """
+
+    def __init__(self, service: str, rows: Sequence[Unfinished], now: datetime) -> None:
+        self._service, self._now = service, now
+        self._queues: dict[tuple[str, str], list[Unfinished]] = {}
+        for row in rows:
+            self._queues.setdefault((row.lane, row.producer), []).append(row)
+        self._rests_on = {row.id: frozenset(id_ for _, id_ in self._awaited(row)) for row in rows}
+        self._arrived: set[str] = set()
+
+    def wanted(self) -> frozenset[str]:
+        """Every message one of these rests on: `arrived` should be told which have."""
+        return frozenset().union(*self._rests_on.values())
+
+    def arrived(self, ids: Iterable[str]) -> None:
+        """Says that nothing needs to wait for these messages."""
+        self._arrived.update(ids)
+
+    def next(self) -> Unfinished | None:
+        """The first taken message whose turn it is."""
+        ready = [row for row in self._heads() if self._ready(row)]
+        return min(ready, key=lambda row: (row.received_at, row.seq), default=None)
+
+    def done(self, row: Unfinished) -> None:
+        """Takes a message out: decided or parked, so those behind it go on."""
+        self._queues[(row.lane, row.producer)].remove(row)
+        self._arrived.add(row.id)
+
+    def stuck(self) -> tuple[Unfinished, ...]:
+        """Messages in front that wait for what has not come and that nobody has an eye on until later."""
+        now = stamp(self._now)
+        waiting = [row for row in self._heads() if not self._ready(row)]
+        return tuple(row for row in waiting if row.status == "new" or row.next_at <= now)
+
+    def missing(self, row: Unfinished) -> frozenset[tuple[str, str]]:
+        """(producer, message id) of what a stuck message waits for; a large one for its own rest."""
+        if not row.whole:
+            return frozenset({(row.producer, row.id)})
+        return frozenset((producer, id_) for producer, id_ in self._awaited(row) if id_ not in self._arrived)
+
+    def _heads(self) -> list[Unfinished]:
+        return [rows[0] for rows in self._queues.values() if rows]
+
+    def _ready(self, row: Unfinished) -> bool:
+        if row.status == "retry" and row.next_at > stamp(self._now):
+            return False
+        return row.whole and self._rests_on[row.id] <= self._arrived
+
+    def _awaited(self, row: Unfinished) -> Iterable[tuple[str, str]]:
+        named = [(producer, cause.heard.get(self._service)) for producer, cause in row.causes.items()]
+        for producer, id_ in (*named, (row.producer, row.previous(self._service))):
+            if id_ and producer != self._service and is_young(id_, self._now):
+                yield producer, id_
+
+
+def is_young(message_id: str, now: datetime) -> bool:
+    """Whether a message is young enough that the inbox must still have it."""
+    made = minted(message_id)
+    return made is not None and made > now - KEPT
