@@ -22,7 +22,7 @@ DRUG = CANONICAL + "CodeSystem/drug"
 
 @dataclass(frozen=True, slots=True)
 class BillingCode:
-    """A HCPCS code: one billing unit is `amount` `unit` of drug, on dates of service in [effective_from, effective_to]."""
+    """A HCPCS code: one billing unit is `amount` `unit` of drug, on service dates in [effective_from, effective_to]."""
 
     code: str
     amount: Decimal
@@ -73,7 +73,7 @@ class Drug:
         return self.treatments[min(treatment, len(self.treatments)) - 1]
 
     def units(self, amount: Decimal, on: date) -> Decimal | None:
-        """Billing units of a dose in the code's own measure, rounded up to whole units; None without a code that day."""
+        """Billing units of a dose in the code's own measure, rounded up to whole ones; None without a code that day."""
         code = self.billing_on(on)
         return None if code is None else (amount / code.amount).to_integral_value(ROUND_CEILING)
 
