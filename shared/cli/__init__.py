@@ -1,0 +1,36 @@
+"""The command line: each command a thin face on what the library does; exit codes in `carepod --help`."""
+
+from __future__ import annotations
+
+import typer
+
+from shared.cli import admin, demo, look, push, serve, validate
+from shared.cli.common import Context, Declare, PartnersApp
+
+HELP = """Carepod: a referral in, a booked infusion out.
+
+Exit codes: 0 done; 1 what was checked is not right (invalid, refused, something parked); 2 it could not be tried
+(unreadable file, wrong setting); 3 an engine or server does not answer.
+"""
+
+
+def command_line(declare: Declare, partners: PartnersApp) -> typer.Typer:
+    """The `carepod` command on these services and partners' stand-ins."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+    @app.callback()
+    def root(context: typer.Context) -> None:
+        context.obj = Context(declare, partners)
+
+    app.command("serve")(serve.serve)
+    app.command("demo")(demo.demo)
+    app.command("push")(push.push)
+    app.command("validate")(validate.validate)
+    app.command("trace")(look.trace)
+    app.command("parked")(look.parked)
+    app.command("quarantine")(look.quarantine)
+    app.command("migrate")(admin.migrate)
+    app.command("topology")(admin.topology)
+    app.command("version")(admin.version)
+    app.add_typer(admin.clients, name="clients", help="Outside programs that may reach the FHIR base.")
+    return app
