@@ -71,7 +71,7 @@ def facts_of(bundle: Any) -> Facts:
     named = found_in(bundle)
     claim = bundle.entry[0].resource
     coverage = _coverage(claim, named)
-    resources = [e.resource for e in bundle.entry if e.resource is not None]
+    resources = list(_resources(bundle))
     diagnoses = frozenset(_diagnoses(claim, named))
     conditions = (r for r in resources if r.get_resource_type() == "Condition" and _stands(r))
     return Facts(
@@ -85,6 +85,15 @@ def facts_of(bundle: Any) -> Facts:
         mentions=tuple(_mentions(resources, named, _day(claim.created) or date.min)),
         items=tuple(_requested(i) for i in claim.item or ()),
     )
+
+
+def _resources(bundle: Any) -> Iterator[Any]:
+    """Every resource of a Bundle; evidence may come in a Bundle of its own."""
+    for entry in bundle.entry or ():
+        if entry.resource is not None:
+            yield entry.resource
+            if entry.resource.get_resource_type() == "Bundle":
+                yield from _resources(entry.resource)
 
 
 def member_of(coverage: Any) -> str | None:

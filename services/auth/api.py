@@ -10,16 +10,14 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Request, Response
 
-from services.auth.deliver import usable_answers
+from services.auth.answers import usable_answers, validator
 from services.auth.responses import named_claim, responses_in
 from services.auth.words import target
 from shared.core import Decision, Event, Resource, reference
-from shared.fhir.json import GateError, decode, encode
-from shared.fhir.outcomes import Issue, outcome
+from shared.fhir.json import GateError, decode
 from shared.ports import Reader
 from shared.settings import Partner, Site
-
-FHIR_JSON = "application/fhir+json"
+from shared.web.requests import Refused, body_of, check_media_types, refused, status_of
 
 
 class Handle(Protocol):
@@ -32,30 +30,19 @@ class Handle(Protocol):
     async def take(self, event: Event) -> Decision: ...
 
 
-class Refused(Exception):
-    """A notification that is not taken: HTTP status and what would be right."""
-
-    def __init__(self, status: int, *issues: Issue) -> None:
-        super().__init__(status)
-        self.status, self.issues = status, issues
-
-
 def router(handle: Handle) -> APIRouter:
     """`POST /notifications/pas/{payer_id}`: R5 Backport notification with the full PAS response.
 
-    200 taken (again, too); 400 not a notification; 401 wrong secret; 404 about a Claim we never made.
+    200 taken (again, too); 400 not a notification; 401 wrong secret; 404 about a Claim this payer was never sent;
+    413 and 415 by size and media type; 422 not legal R4, and then a person is asked about each Claim it names.
     """
     routes = APIRouter(tags=["auth"])
 
     @routes.post("/notifications/pas/{payer_id}")
     async def notified(payer_id: str, request: Request) -> Response:
-        try:
-            partner = _authenticated(payer_id, request.headers.get("Authorization", ""), handle.site)
-            await _taken(_notification(await request.body()), partner, handle)
-        except Refused as refused:
-            return Response(encode(outcome(refused.issues)), refused.status, media_type=FHIR_JSON)
-        except GateError as refused:
-            return Response(encode(outcome(refused.issues)), refused.status, media_type=FHIR_JSON)
+        partner = _authenticated(payer_id, request.headers.get("Authorization", ""), handle.site)
+        check_media_types(request, body=True)
+        await _taken(_notification(await body_of(request)), payer_id, partner, handle)
         return Response(status_code=200)
 
     return routes
@@ -68,46 +55,56 @@ def _authenticated(payer_id: str, authorization: str, site: Site) -> Partner:
     secret = partner.notification_secret if partner else None
     same = hmac.compare_digest(authorization.encode(), f"Bearer {secret or ''}".encode())
     if partner is None or not secret or not same:
-        raise Refused(401, Issue("login", "", "the secret agreed with this payer, as Bearer, would be right"))
+        raise refused(401, "login", "the secret agreed with this payer, as Bearer, would be right")
     return partner
 
 
 def _notification(body: bytes) -> Mapping[str, Any]:
-    bundle = decode(body)
+    try:
+        bundle = decode(body)
+    except GateError as error:
+        raise Refused(error.status, error.issues) from None
     match bundle:
         case {"resourceType": "Bundle", "type": "history", "entry": [{"resource": {"resourceType": "Parameters"}}, *_]}:
             return bundle
     text = "a Bundle of type history whose first entry is the subscription status would be right"
-    raise Refused(400, Issue("structure", "Bundle", text))
+    raise refused(400, "structure", text, "Bundle")
 
 
-async def _taken(bundle: Mapping[str, Any], partner: Partner, handle: Handle) -> None:
+async def _taken(bundle: Mapping[str, Any], payer_id: str, partner: Partner, handle: Handle) -> None:
     """Every answer in a notification becomes an event of its Claim; a handshake or heartbeat holds none."""
+    issues = validator().check(bundle)
     for response in responses_in(bundle):
-        claim = await _claim(response, handle)
-        answers = usable_answers(claim, response, partner.base)
-        reason = "preauthorization-answered" if answers else "preauthorization-unreadable"
-        await handle.take(_event(reason, claim, answers, partner, handle.now()))
+        claim = await _claim(response, payer_id, handle)
+        if claim is not None:
+            answers = () if issues else usable_answers(claim, response)
+            await handle.take(_event(claim, answers, partner, handle.now()))
+        elif not issues:
+            text = "the identifier of a Claim sent to this payer would be right"
+            raise refused(404, "not-found", text, "ClaimResponse.identifier")
+    if issues:
+        raise Refused(status_of(issues), issues)
 
 
-async def _claim(response: Mapping[str, Any], handle: Handle) -> Resource:
-    """Our Claim that an answer names by identifier."""
+async def _claim(response: Mapping[str, Any], payer_id: str, handle: Handle) -> Resource | None:
+    """The Claim that an answer names by identifier, where it was sent to this payer."""
     async with handle.reader() as reader:
         for system, value in named_claim(response):
             for claim in await reader.search("Claim", "identifier", f"{system}|{value}"):
-                return claim
-    where = "ClaimResponse.identifier"
-    raise Refused(404, Issue("not-found", where, "the identifier of a Claim of ours would be right"))
+                if (claim["insurer"].get("identifier") or {}).get("value") == payer_id:
+                    return claim
+    return None
 
 
-def _event(reason: str, claim: Resource, answers: Iterable[Resource], partner: Partner, at: datetime) -> Event:
+def _event(claim: Resource, answers: Iterable[Resource], partner: Partner, at: datetime) -> Event:
+    found = tuple(answers)
     return Event(
         kind="answer",
-        reason=reason,
+        reason="preauthorization-answered" if found else "preauthorization-unreadable",
         lane=f"patient/{(target(claim['patient']) or '').rpartition('/')[2]}",
         at=at,
         occurred=at,
-        resources=tuple(answers),
+        resources=found,
         focus=reference(claim),
         source=partner.id,
     )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.auth.facts import Facts
-from services.auth.findings import Chart
+from services.auth.findings import Chart, is_refuted
 from services.auth.policy import AuthPolicy
 from services.auth.regimen import Regimen, fingerprint, regimen_of
-from services.auth.words import ANSWER, ICD_10_CM, PERIOD, PREFIX, QUESTION, code_of, day, target
+from services.auth.words import ANSWER, ICD_10_CM, PERIOD, PREFIX, QUESTION, code_of, day, site_of_care, target
 from shared.catalogue import HCPCS, Drug, recognised
-from shared.core import Resource, derived_id
+from shared.core import Resource, derived_id, reference
 from shared.policy import Figure
 from shared.settings import Payer
 
@@ -45,7 +45,7 @@ class Case:
     @property
     def starts(self) -> date:
         """The first date of service the order asks for."""
-        return day((self.order.get("occurrencePeriod") or {}).get("start")) or self.on
+        return starts_on(self.order) or self.on
 
     @property
     def medication(self) -> Resource | None:
@@ -58,7 +58,12 @@ class Case:
         """What the payer's criteria are judged on: everything clinical received, but the order itself."""
         own = self.medication
         received = tuple(r for r in self.facts.of(*CHARTED) if own is None or r["id"] != own["id"])
-        return Chart(self.facts.at(target(self.order["subject"])), received, self.on)
+        return Chart(self.patient, received, self.on, self.policy.site.sites[0].time_zone)
+
+    @property
+    def patient(self) -> Resource | None:
+        """Whom the order is for."""
+        return self.facts.at(target(self.order["subject"]))
 
     @property
     def criteria(self) -> Figure | None:
@@ -80,7 +85,7 @@ class Case:
     @property
     def fingerprint(self) -> str:
         """What an authorization of this order is asked for."""
-        return fingerprint(self.drug, self.medication, self.diagnoses)
+        return fingerprint(self.drug, self.medication, self.diagnoses, site_of_care(self.order))
 
     @property
     def hcpcs(self) -> str | None:
@@ -112,7 +117,7 @@ class Case:
 
     @property
     def benefit_request_id(self) -> str:
-        """The id of the benefit request for this order, Coverage and drug; another drug takes the next ordinal."""
+        """The id of the benefit request for order, Coverage and drug; another drug, or `resubmit`, is one more."""
         coverage = self.coverage["id"] if self.coverage else ""
         ordinal = 1
         while True:
@@ -120,9 +125,17 @@ class Case:
                 PREFIX, "CoverageEligibilityRequest", self.order["id"], coverage, "initial", str(ordinal)
             )
             stored = self.facts.at("CoverageEligibilityRequest/" + request_id)
-            if stored is None or code_of(stored["item"][0]["productOrService"], HCPCS) == self.hcpcs:
+            if stored is None or (self._same_product(stored) and "resubmit" not in self.answers_about(stored)):
                 return request_id
             ordinal += 1
+
+    def _same_product(self, request: Resource) -> bool:
+        return code_of(request["item"][0]["productOrService"], HCPCS) == self.hcpcs
+
+    def answers_about(self, resource: Resource) -> set[str]:
+        """What persons answered to the questions about one resource."""
+        about = (q for q in self.questions if target(q["focus"]) == reference(resource))
+        return {answer for q in about if (answer := answer_of(q))}
 
     @property
     def benefit(self) -> Resource | None:
@@ -133,7 +146,7 @@ class Case:
     @property
     def claim_id(self) -> str:
         """The id of the Claim for order, Coverage, reviewer, period and attempt; each `resubmit` is one more."""
-        attempt = 1 + sum(answer_of(q) == "resubmit" for q in self.questions)
+        attempt = 1 + sum(answer_of(q) == "resubmit" for q in self.questions if not _of_benefit(q))
         while not self.ended and self.facts.status("Claim/" + self._claim_id(attempt)) == "cancelled":
             attempt += 1
         return self._claim_id(attempt)
@@ -156,7 +169,8 @@ class Case:
 
 def case_of(order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> Case:
     """The case of one order as the facts stand."""
-    coverage = _coverage(order, facts)
+    on = starts_on(order) or at.astimezone(policy.site.sites[0].time_zone).date()
+    coverage = _coverage(order, facts, on)
     payers = (facts.at(target(p)) for p in (coverage or {}).get("payor", ()))
     organizations = [o for o in payers if o is not None]
     return Case(
@@ -171,19 +185,35 @@ def case_of(order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> 
     )
 
 
-def _coverage(order: Resource, facts: Facts) -> Resource | None:
-    """The order's first Coverage that is active, else the patient's first."""
+def starts_on(order: Resource) -> date | None:
+    """The first date of service an order names."""
+    return day((order.get("occurrencePeriod") or {}).get("start"))
+
+
+def _coverage(order: Resource, facts: Facts, on: date) -> Resource | None:
+    """The order's first Coverage in force on the first date of service, else the patient's first."""
     named = [facts.at(target(i)) for i in order.get("insurance", ())]
     subject = target(order["subject"])
     others = [c for c in facts.of("Coverage") if target(c.get("beneficiary")) == subject]
-    return next((c for c in (*named, *others) if c is not None and c.get("status") == "active"), None)
+    return next((c for c in (*named, *others) if c is not None and _covers(c, on)), None)
+
+
+def _covers(coverage: Resource, on: date) -> bool:
+    period = coverage.get("period") or {}
+    first, last = day(period.get("start")) or date.min, day(period.get("end")) or date.max
+    return coverage.get("status") == "active" and first <= on <= last
 
 
 def _diagnoses(order: Resource, facts: Facts) -> Iterable[str]:
     conditions = (facts.at(target(r)) for r in order.get("reasonReference", ()))
-    coded = [c.get("code") or {} for c in conditions if c is not None] + list(order.get("reasonCode", ()))
+    standing = (c for c in conditions if c is not None and not is_refuted(c))
+    coded = [c.get("code") or {} for c in standing] + list(order.get("reasonCode", ()))
     for concept in coded:
         yield from (c["code"] for c in concept.get("coding", ()) if c.get("system") == ICD_10_CM and "code" in c)
+
+
+def _of_benefit(question: Resource) -> bool:
+    return (target(question["focus"]) or "").startswith("CoverageEligibilityRequest/")
 
 
 def question_code(question: Resource) -> str | None:

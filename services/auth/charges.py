@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from services.auth.case import Case
 from services.auth.ledger import Charge, Grant, HoldAnswer, Key, Ledger, Terms, Visit, settled
 from services.auth.responses import authorized
-from services.auth.words import CHARGE_ID, DOSE, HOLD, OUTPUT, PREFIX, SITE_ID, code_of, concept, number, part, target
+from services.auth.words import (
+    CHARGE_ID,
+    DOSE,
+    HOLD,
+    OUTPUT,
+    PREFIX,
+    SITE_ID,
+    code_of,
+    concept,
+    local_day,
+    number,
+    part,
+    target,
+)
 from shared.catalogue import HCPCS
 from shared.core import Resource, derived_id, reference
 from shared.settings import InfusionSite
@@ -45,7 +57,7 @@ def _visit(case: Case, appointment: Resource) -> Visit | None:
     if not isinstance(dose, int):
         return None
     start = appointment.get("start")
-    on = datetime.fromisoformat(start).astimezone(_site(case, appointment).time_zone).date() if start else None
+    on = local_day(start, _site(case, appointment).time_zone)
     regimen = case.regimen
     needs = None if isinstance(regimen, str) or case.drug is None or on is None else regimen.units(case.drug, dose, on)
     return Visit(

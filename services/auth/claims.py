@@ -1,12 +1,11 @@
-"""Builds what the payer is asked: the benefit request, the Claim, and the Bundle each travels in.
+"""Builds what the payer is asked: the benefit request and the Claim; `bundles.py` says what each travels in.
 
-Source of the shapes: Da Vinci Prior Authorization Support 2.2.1, profile-claim, profile-pas-request-bundle.
+Source of the shapes: Da Vinci Prior Authorization Support 2.2.1, profile-claim.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,17 +15,15 @@ from services.auth.words import (
     NPI,
     ORDER,
     PAYER_ID,
-    PREFIX,
     REGIMEN,
-    SITE_OF_CARE,
-    code_of,
     concept,
-    references,
+    days_after,
+    site_of_care,
     target,
 )
 from shared.catalogue import HCPCS
-from shared.core import CANONICAL, IDENTIFIERS, Resource, derived_id, reference
-from shared.settings import Payer, Site
+from shared.core import IDENTIFIERS, Resource, reference
+from shared.settings import Site
 
 PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
 PAS_CODES = "http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASTempCodes"
@@ -84,7 +81,7 @@ def claim_for(case: Case, units: Mapping[str, Decimal], evidence: Iterable[str])
         "insurer": insurer(case),
         "provider": provider(case.policy.site),
         "priority": concept(TERMINOLOGY + "processpriority", _priority(case.order)),
-        **_care_team(case.order),
+        **_care_team(case),
         **_supporting_info(case, evidence),
         **_diagnosis(case),
         "insurance": [{"sequence": 1, "focal": True, "coverage": _literal(case.coverage)}],
@@ -99,12 +96,12 @@ def _diagnosis(case: Case) -> dict[str, Any]:
 
 
 def _item(case: Case, sequence: int, code: str, units: Decimal) -> dict[str, Any]:
-    last = case.starts + timedelta(days=case.period_days - 1)
+    last = days_after(case.starts, case.period_days - 1)
     return {
         "extension": [
             {"url": PAS + "extension-serviceItemRequestType", "valueCodeableConcept": concept(X12 + "1525", "HS")},
             {"url": PAS + "extension-certificationType", "valueCodeableConcept": concept(X12 + "1322", "I")},
-            {"url": PAS + "extension-requestedService", "valueReference": {"reference": reference(case.order)}},
+            *_requested(case),
         ],
         "sequence": sequence,
         **({"diagnosisSequence": list(range(1, len(case.diagnoses) + 1))} if case.diagnoses else {}),
@@ -116,22 +113,30 @@ def _item(case: Case, sequence: int, code: str, units: Decimal) -> dict[str, Any
     }
 
 
+def _requested(case: Case) -> list[dict[str, Any]]:
+    """The prescription, where it is what profile-medicationrequest demands; our filler-order is not (intent)."""
+    medication = case.medication or {}
+    if (medication.get("status"), medication.get("intent")) != ("active", "order"):
+        return []
+    return [{"url": PAS + "extension-requestedService", "valueReference": {"reference": reference(medication)}}]
+
+
 def _product(case: Case, code: str) -> dict[str, Any]:
     return concept(HCPCS, code, case.drug.name if case.drug else "")
 
 
 def _place(order: Resource) -> str:
-    site = next((c for place in order.get("locationCode", ()) if (c := code_of(place, SITE_OF_CARE))), "aic")
-    return PLACES.get(site, PLACES["aic"])
+    return PLACES.get(site_of_care(order) or "aic", PLACES["aic"])
 
 
 def _priority(order: Resource) -> str:
     return "stat" if order.get("priority") in ("urgent", "asap", "stat") else "normal"
 
 
-def _care_team(order: Resource) -> dict[str, Any]:
-    requester = target(order.get("requester"))
-    if requester is None:
+def _care_team(case: Case) -> dict[str, Any]:
+    """The prescriber, where we hold it: what is cited must travel along."""
+    requester = target(case.order.get("requester"))
+    if case.facts.at(requester) is None:
         return {}
     scope = {"url": PAS + "extension-careTeamClaimScope", "valueBoolean": True}
     return {"careTeam": [{"extension": [scope], "sequence": 1, "provider": {"reference": requester}}]}
@@ -139,11 +144,16 @@ def _care_team(order: Resource) -> dict[str, Any]:
 
 def _supporting_info(case: Case, evidence: Iterable[str]) -> dict[str, Any]:
     """The evidence, and what the order itself cites and we hold, each once; labs first, by reference within a kind."""
-    cited = [r for i in case.order.get("supportingInfo", ()) if (r := target(i)) and case.facts.at(r)]
+    cited = [r for i in case.order.get("supportingInfo", ()) if (r := target(i)) and _stands(case, r)]
     kinds = ["Observation", "MedicationRequest"]
     sorted_once = sorted({*evidence, *cited}, key=lambda r: (_rank(r, kinds), r))
     info = [_information(n, literal) for n, literal in enumerate(sorted_once, 1)]
     return {"supportingInfo": info} if info else {}
+
+
+def _stands(case: Case, literal: str) -> bool:
+    found = case.facts.at(literal)
+    return found is not None and found.get("status") != "entered-in-error"
 
 
 def _rank(literal: str, kinds: list[str]) -> int:
@@ -185,100 +195,3 @@ def provider(site: Site) -> dict[str, Any]:
 
 def _literal(resource: Resource | None) -> dict[str, Any]:
     return {"reference": reference(resource)} if resource is not None else {}
-
-
-# Bundles
-
-
-def request_bundle(claim: Resource, known: Mapping[str, Resource], site: Site, payer: Payer) -> dict[str, Any]:
-    """The PAS request: the Claim first, then every resource it cites, each once, every reference resolving inside."""
-    return _bundle(claim, known, site, payer, PAS + "profile-pas-request-bundle")
-
-
-def inquiry_bundle(claim: Resource, known: Mapping[str, Resource], site: Site, payer: Payer) -> dict[str, Any]:
-    """The PAS inquiry after a Claim by its identifier: the Claim without its evidence."""
-    kept = {k: v for k, v in claim.items() if k not in ("supportingInfo", "careTeam", "diagnosis")}
-    items = [{k: v for k, v in i.items() if k not in ("diagnosisSequence", "extension")} for i in claim["item"]]
-    inquiry = {**kept, "status": "active", "item": items, "meta": {"profile": [PAS + "profile-claim-inquiry"]}}
-    return _bundle(inquiry, known, site, payer, PAS + "profile-pas-inquiry-request-bundle")
-
-
-def eligibility_bundle(request: Resource, known: Mapping[str, Resource], site: Site, payer: Payer) -> dict[str, Any]:
-    """The benefit request first, then every resource it cites."""
-    return _bundle(request, known, site, payer, None)
-
-
-def _bundle(
-    first: Resource, known: Mapping[str, Resource], site: Site, payer: Payer, profile: str | None
-) -> dict[str, Any]:
-    """A collection whose identifier is the first resource's own: a retry sends the same Bundle again."""
-    organizations = {"insurer": _insurer(payer), "provider": _provider(site)}
-    named = {r: {"reference": reference(o)} for r, o in organizations.items()}
-    asked = {**first, **{r: {**named[r], **first[r]} for r in organizations if r in first}}
-    available = {**{reference(o): o for o in organizations.values()}, **known, reference(first): asked}
-    inside = _closure(reference(first), available)
-    meta = {"meta": {"profile": [profile]}} if profile else {}
-    return {
-        "resourceType": "Bundle",
-        **meta,
-        "identifier": dict(first["identifier"][0]),
-        "type": "collection",
-        "timestamp": first["created"],
-        "entry": [{"fullUrl": CANONICAL + r, "resource": _enclosed(available[r], inside)} for r in inside],
-    }
-
-
-def _closure(first: str, available: Mapping[str, Resource]) -> list[str]:
-    """Everything the first resource leads to, breadth first."""
-    inside = [first]
-    for literal in inside:
-        inside += [r for r in dict.fromkeys(references(available[literal])) if r in available and r not in inside]
-    return inside
-
-
-def _enclosed(resource: Resource, inside: list[str]) -> dict[str, Any]:
-    """A copy whose references all resolve inside; our own versions and what was not sent are left out."""
-    profile = (resource.get("meta") or {}).get("profile")
-    kept = {k: v for k, v in resource.items() if k not in ("meta", "text")}
-    copy: dict[str, Any] = _kept(kept, frozenset(inside))
-    head = {"resourceType": copy.pop("resourceType"), "id": copy.pop("id")}
-    return head | ({"meta": {"profile": profile}} if profile else {}) | copy
-
-
-def _kept(value: Any, inside: frozenset[str]) -> Any:
-    """An element without literal references that lead outside, our own extensions, and what is empty then."""
-    match value:
-        case Mapping() if str(value.get("url", "")).startswith(CANONICAL):
-            return {}
-        case Mapping():
-            literal = target(value)
-            gone = literal is not None and literal not in inside and not literal.startswith("#")
-            kept = {k: _kept(v, inside) for k, v in value.items() if not (gone and k in ("reference", "type"))}
-            if literal is not None and not gone:
-                kept["reference"] = literal
-            whole = {k: v for k, v in kept.items() if v not in ({}, [])}
-            return {} if set(whole) == {"url"} else whole
-        case list() | tuple():
-            return [kept for v in value if (kept := _kept(v, inside)) not in ({}, [])]
-        case _:
-            return value
-
-
-def _insurer(payer: Payer) -> dict[str, Any]:
-    identifiers = [{"system": s, "value": v} for s, v in payer.identifiers]
-    return _organization("payer", payer.id, payer.name, identifiers, "PR")
-
-
-def _provider(site: Site) -> dict[str, Any]:
-    return _organization("practice", site.npi, site.organization, [{"system": NPI, "value": site.npi}], "1P")
-
-
-def _organization(kind: str, key: str, name: str, identifiers: list[dict[str, str]], role: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Organization",
-        "id": derived_id(PREFIX, "Organization", kind, key),
-        "identifier": identifiers,
-        "active": True,
-        "type": [concept(X12 + "98", role)],
-        "name": name,
-    }

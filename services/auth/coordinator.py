@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from services.auth.case import Case, case_of
+from services.auth.case import Case, answer_of, case_of, question_code
 from services.auth.charges import charge_items, ledger_of, moved, terms_of
 from services.auth.facts import Facts
 from services.auth.news import PENDED, Worked, focus, reason, refusals, wakes
 from services.auth.policy import AuthPolicy
-from services.auth.questions import OPEN, TEXTS, Question, asked, overtaken
+from services.auth.questions import ANSWERS, OPEN, TEXTS, Question, asked, latest_word, overtaken, stands
 from services.auth.responses import FINAL, benefit_received, issue_text, received, reviews, standing
 from services.auth.rules import stage_of
 from services.auth.stage import Stage
@@ -69,7 +69,7 @@ def _answered(event: Event, facts: Facts, policy: AuthPolicy) -> Iterable[Resour
         final = next((a for a in _answers(facts, claim) if standing(claim, a) in FINAL), None)
         if final is not None:
             if standing(claim, kept) != "pended" and reviews(final) != reviews(kept):
-                yield from _doubted(event, facts, policy, "payer-contradicts")
+                yield from _doubted(event, facts, policy, "payer-contradicts", reference(kept))
         elif all(reviews(a) != reviews(kept) for a in _answers(facts, claim)):
             yield kept
 
@@ -78,20 +78,29 @@ def _answers(facts: Facts, claim: Resource) -> list[Resource]:
     return [a for a in facts.of("ClaimResponse") if target(a.get("request")) == reference(claim)]
 
 
-def _doubted(event: Event, facts: Facts, policy: AuthPolicy, code: str) -> Iterable[Resource]:
+def _doubted(event: Event, facts: Facts, policy: AuthPolicy, code: str, key: str = "") -> Iterable[Resource]:
     """A question about a request whose answer nobody but a person can use, with what the payer said was wrong."""
-    case = _case_about(facts.at(event.focus), facts, policy, event.at)
-    if case is not None and event.focus is not None:
-        issues = [i for o in event.of_type("OperationOutcome") for i in o.get("issue", ())]
-        yield asked(case, Question(code, event.focus, " ".join([TEXTS[code], *map(issue_text, issues[:ISSUES])])))
+    about = facts.at(event.focus)
+    case = _case_about(about, facts, policy, event.at)
+    if case is None or about is None:
+        return
+    if code == "preauthorization-unreadable":
+        about = latest_word(case, about)
+    issues = [i for o in event.of_type("OperationOutcome") for i in o.get("issue", ())]
+    text = " ".join([TEXTS[code], *map(issue_text, issues[:ISSUES])])
+    question = asked(case, Question(code, reference(about), text, key))
+    if stands(case, question):
+        yield question
 
 
 def _overdue(claim_id: str, event: Event, facts: Facts, policy: AuthPolicy) -> Iterable[Resource]:
-    """The question to inquire, where the Claim is still pended."""
+    """The question to inquire, where the Claim is still pended; each earlier inquiry makes it one more."""
     claim = facts.at("Claim/" + claim_id)
     case = _case_about(claim, facts, policy, event.at)
     if claim is not None and case is not None and case.claim == claim and stage_of(case).status == "pended":
-        yield asked(case, Question("payer-late", reference(claim), TEXTS["payer-late"]))
+        before = [q for q in case.questions if question_code(q) == "payer-late" and answer_of(q)]
+        key = f"{reference(claim)}|{len(before)}"
+        yield asked(case, Question("payer-late", reference(claim), TEXTS["payer-late"], key))
 
 
 def _told(event: Event, facts: Facts, policy: AuthPolicy) -> Decision:
@@ -105,6 +114,8 @@ def _told(event: Event, facts: Facts, policy: AuthPolicy) -> Decision:
     if given["status"] != "completed" or not given.get("output"):
         return Decision("answer-missing", refusals=("answer-missing",))
     answer = {**unversioned(stored), "status": "completed", "output": list(given["output"])}
+    if task_code(stored) != "appeal" and answer_of(answer) not in ANSWERS.get(question_code(stored) or "", ()):
+        return Decision("answer-unknown", refusals=("answer-unknown",))
     return _followed(event, facts, (answer,), policy)
 
 

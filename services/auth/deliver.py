@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
-from services.auth.claims import eligibility_bundle, inquiry_bundle, request_bundle
+from services.auth.answers import is_legal, tells_benefit, usable_answers
+from services.auth.bundles import eligibility_bundle, inquiry_bundle, request_bundle
 from services.auth.reading import gather_lane
-from services.auth.responses import answers_claim, readable, received, responses_in
+from services.auth.responses import answers_claim, responses_in
 from services.auth.words import target
 from shared.core import Answer, Channel, Doubtful, Resource, TryLater
-from shared.fhir.json import GateError, decode, encode
-from shared.fhir.profiles import Validator
+from shared.fhir.json import LIMIT, GateError, decode, encode
 from shared.ports import Outside, Reader
 from shared.settings import Partner, Payer
 
@@ -29,35 +28,25 @@ HEADERS = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
-@cache
-def validator() -> Validator:
-    """The base R4 check every answer must pass before it is stored."""
-    return Validator()
-
-
 # Channels
 
 
 async def deliver_benefit(request: Resource, reader: Reader, outside: Outside) -> Answer:
     """POST CoverageEligibilityRequest/$submit; a second one changes nothing at the payer."""
-    response = await _posted("CoverageEligibilityRequest/$submit", request, eligibility_bundle, reader, outside)
-    body = _decoded(response)
-    if not response.is_success:
-        return Answer("benefit-refused-by-payer", _outcomes(body))
-    if body.get("resourceType") == "CoverageEligibilityResponse" and not validator().check(body):
-        return Answer("benefit-answered", (body,))
-    return Answer("benefit-unreadable")
+    told = await _posted("CoverageEligibilityRequest/$submit", request, eligibility_bundle, reader, outside)
+    if not told.taken:
+        return Answer("benefit-refused-by-payer", _outcomes(told.body))
+    return Answer("benefit-answered", (told.body,)) if tells_benefit(told.body) else Answer("benefit-unreadable")
 
 
 async def deliver_claim(claim: Resource, reader: Reader, outside: Outside) -> Answer:
     """POST Claim/$submit with the whole PAS Bundle; a Claim withdrawn meanwhile is not sent."""
     if claim["status"] != "active":
         return Answer("preauthorization-withdrawn")
-    response = await _posted("Claim/$submit", claim, request_bundle, reader, outside)
-    body = _decoded(response)
-    if not response.is_success:
-        return Answer("preauthorization-refused-by-payer", _outcomes(body))
-    return _claim_answer(claim, body, outside)
+    told = await _posted("Claim/$submit", claim, request_bundle, reader, outside)
+    if not told.taken:
+        return Answer("preauthorization-refused-by-payer", _outcomes(told.body))
+    return _claim_answer(claim, told.body)
 
 
 async def deliver_inquiry(claim: Resource, reader: Reader, outside: Outside) -> Answer | None:
@@ -66,39 +55,45 @@ async def deliver_inquiry(claim: Resource, reader: Reader, outside: Outside) -> 
     Raises only Doubtful: while nobody knows, the Claim must not be sent again.
     """
     try:
-        response = await _posted("Claim/$inquire", claim, inquiry_bundle, reader, outside)
+        told = await _posted("Claim/$inquire", claim, inquiry_bundle, reader, outside)
     except TryLater as later:
         raise Doubtful(str(later)) from later
-    if response.status_code == httpx.codes.NOT_FOUND:
+    if told.status == httpx.codes.NOT_FOUND:
         return None
-    if not response.is_success:
-        raise Doubtful(f"the inquiry was refused with {response.status_code}")
-    body = _decoded(response)
-    if body.get("resourceType") not in ("Bundle", "Parameters"):
+    if not told.taken:
+        raise Doubtful(f"the inquiry was refused with {told.status}")
+    if told.body.get("resourceType") not in ("Bundle", "Parameters"):
         raise Doubtful("the inquiry's answer cannot be read")
-    return _claim_answer(claim, body, outside) if any(responses_in(body)) else None
+    return _claim_answer(claim, told.body) if _mentions(claim, told.body) else None
 
 
-def _claim_answer(claim: Resource, body: Mapping[str, Any], outside: Outside) -> Answer:
-    """The ClaimResponses of a body that answer this Claim; unreadable when there is none or one is not legal R4."""
-    found = usable_answers(claim, body, _partner(claim, outside)[1].base)
+def _claim_answer(claim: Resource, body: Mapping[str, Any]) -> Answer:
+    """The ClaimResponses of a body that answer this Claim; unreadable when no legal one does."""
+    found = usable_answers(claim, body)
     return Answer("preauthorization-answered", found) if found else Answer("preauthorization-unreadable")
 
 
-def usable_answers(claim: Resource, body: Mapping[str, Any], base: str) -> tuple[Resource, ...]:
-    """The answers to this Claim that can be read and kept."""
-    return tuple(r for r in responses_in(body) if answers_claim(r, claim) and readable(r) and _legal(claim, r, base))
-
-
-def _legal(claim: Resource, response: Resource, base: str) -> bool:
-    return not validator().check(received(claim, response, base))
+def _mentions(claim: Resource, body: Mapping[str, Any]) -> bool:
+    """Whether a body holds an answer to this Claim, or one that cannot be read; answers to others are none."""
+    return any(not is_legal(r) or answers_claim(r, claim) for r in responses_in(body))
 
 
 # One request
 
 
-async def _posted(operation: str, first: Resource, bundle: Bundled, reader: Reader, outside: Outside) -> httpx.Response:
-    """The payer's 2xx, 3xx or 4xx response. Raises Doubtful or TryLater for everything else."""
+class Told(NamedTuple):
+    """What the payer said: HTTP status, and the body as JSON; empty where the gate refuses it."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def taken(self) -> bool:
+        return httpx.codes.is_success(self.status)
+
+
+async def _posted(operation: str, first: Resource, bundle: Bundled, reader: Reader, outside: Outside) -> Told:
+    """The payer's 2xx, 3xx or 4xx answer. Raises Doubtful or TryLater for everything else."""
     payer, partner = _partner(first, outside)
     known = await gather_lane(reader, f"patient/{(target(first['patient']) or '').rpartition('/')[2]}")
     body = encode(bundle(first, known, outside.site, payer))
@@ -106,16 +101,28 @@ async def _posted(operation: str, first: Resource, bundle: Bundled, reader: Read
     if partner.token_url:
         headers["Authorization"] = f"Bearer {await outside.token(partner.id)}"
     try:
-        response = await outside.http.post(f"{partner.base}/{operation}", content=body, headers=headers)
+        async with outside.http.stream(
+            "POST", f"{partner.base}/{operation}", content=body, headers=headers
+        ) as response:
+            return await _told(response, outside.now())
     except NOT_SENT as error:
         raise TryLater(f"the payer cannot be reached: {type(error).__name__}") from error
     except httpx.HTTPError as error:
         raise Doubtful(f"no answer from the payer: {type(error).__name__}") from error
+
+
+async def _told(response: httpx.Response, now: datetime) -> Told:
+    """The answer, read no further than one byte past what the JSON gate lets in."""
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        raise TryLater("the payer is busy", _retry_after(response, outside.now()))
+        raise TryLater("the payer is busy", _retry_after(response, now))
     if response.is_server_error:
         raise Doubtful(f"the payer answered {response.status_code}")
-    return response
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk[: LIMIT + 1 - len(body)]
+        if len(body) > LIMIT:
+            break
+    return Told(response.status_code, _decoded(bytes(body)))
 
 
 def _partner(resource: Resource, outside: Outside) -> tuple[Payer, Partner]:
@@ -125,17 +132,16 @@ def _partner(resource: Resource, outside: Outside) -> tuple[Payer, Partner]:
     return payer, outside.site.partners[payer.partner]
 
 
-def _decoded(response: httpx.Response) -> dict[str, Any]:
-    """The body as JSON; an empty object where the gate refuses it, which then cannot be read as an answer."""
+def _decoded(body: bytes) -> dict[str, Any]:
     try:
-        return decode(response.content)
+        return decode(body)
     except GateError:
         return {}
 
 
 def _outcomes(body: Mapping[str, Any]) -> tuple[Resource, ...]:
     """What a refusal says was wrong, where it says it in FHIR."""
-    legal = body.get("resourceType") == "OperationOutcome" and not validator().check(body)
+    legal = body.get("resourceType") == "OperationOutcome" and is_legal(body)
     return (body,) if legal else ()
 
 

@@ -5,13 +5,13 @@ Law of this file: a finding is `met` or `not-met` only by a resource that shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.auth.words import ICD_10_CM, code_of, day, number
+from services.auth.words import ICD_10_CM, code_of, day, instant, local_day, number
 from shared.core import Resource
 
 Rule = Mapping[str, Any]
@@ -27,16 +27,18 @@ DAYS = {"d": DAY, "wk": 7 * DAY, "mo": 30 * DAY, "a": 365 * DAY}
 PREGNANCY = ("O", "Z33.1", "Z34", "Z3A")
 ACTIVE = {"active", "recurrence", "relapse"}
 REFUTED = {"refuted", "entered-in-error"}
+UNPROVEN = REFUTED | {"unconfirmed", "provisional", "differential"}
 REPORTED = {"final", "amended", "corrected"}
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What criteria are judged on: one patient's received resources, on the date of submission."""
+    """What criteria are judged on: one patient's received resources, on the date of submission by the site's clock."""
 
     patient: Resource | None
     resources: tuple[Resource, ...]
     on: date
+    zone: tzinfo = UTC
 
     def of(self, *types: str) -> tuple[Resource, ...]:
         """Resources of these types, oldest first."""
@@ -48,10 +50,10 @@ class Chart:
 
 def _lab(lab: Rule, chart: Chart) -> Finding:
     """The latest reported value of this analyte lies within the age limit and on the right side of the threshold."""
-    latest = _latest(_reported(lab["loinc"], chart), chart.on)
+    latest = _latest(lab["loinc"], chart)
     if latest is None:
         return "not-documented", None, "lab-not-documented"
-    if chart.on - _collected(latest) > timedelta(days=lab["within_days"]):
+    if chart.on - _collected(latest, chart) > timedelta(days=lab["within_days"]):
         return "not-documented", latest, "lab-too-old"
     value = measured(latest, lab["units"])
     if value is None:
@@ -60,17 +62,18 @@ def _lab(lab: Rule, chart: Chart) -> Finding:
 
 
 def _compared(lab: Rule, value: Decimal, observation: Resource, chart: Chart) -> Finding:
+    """A bounded value decides only where everything within its bound is on one side of the threshold."""
     word, limit = next((w, Decimal(str(_limit(lab[w], chart)))) for w in COMPARISONS if w in lab)
-    low = str(observation["valueQuantity"].get("comparator", "")).startswith("<")
-    high = str(observation["valueQuantity"].get("comparator", "")).startswith(">")
-    below = word in ("below", "at_most")
-    if (low and below and value <= limit) or (high and not below and value >= limit):
-        return "met", observation, ""
-    if (low and value > limit) or (high and value < limit):
+    least, most = BOUNDS.get(observation["valueQuantity"].get("comparator"), (ZERO, ZERO))
+    met = {COMPARISONS[word](value + end, limit) for end in (least, most)}
+    if len(met) > 1:
         return "not-documented", observation, "lab-value-open"
-    met = COMPARISONS[word](value, limit) and not (low or high)
-    return ("met" if met else "not-met"), observation, "threshold-not-met"
+    return ("met", observation, "") if met == {True} else ("not-met", observation, "threshold-not-met")
 
+
+ZERO, FAR, NEAR = Decimal(0), Decimal("Infinity"), Decimal("1e-12")
+BOUNDS = {"<": (-FAR, -NEAR), "<=": (-FAR, ZERO), ">=": (ZERO, FAR), ">": (NEAR, FAR)}
+"""Comparator -> how far below and above its number the true value may lie."""
 
 COMPARISONS = {
     "below": Decimal.__lt__,
@@ -90,29 +93,33 @@ def _limit(limits: Any, chart: Chart) -> Any:
 
 
 def _pregnant(chart: Chart) -> bool:
-    return any(_codes(c, PREGNANCY) and _status(c) in ACTIVE for c in chart.of("Condition"))
+    return any(_codes(c, PREGNANCY) and _status(c) in ACTIVE and not is_refuted(c) for c in chart.of("Condition"))
 
 
 def _reported(loinc: Sequence[str], chart: Chart) -> list[Resource]:
     return [
         o
         for o in chart.of("Observation")
-        if o.get("status") in REPORTED and any(code_of(o.get("code"), LOINC) == c for c in loinc)
+        if o.get("status") in REPORTED
+        and any(c.get("system") == LOINC and c.get("code") in loinc for c in _codings(o.get("code")))
     ]
 
 
-def _latest(observations: Iterable[Resource], on: date) -> Resource | None:
-    dated = [o for o in observations if _when(o) is not None and _collected(o) <= on]
-    return max(reversed(dated), key=lambda o: str(_when(o)), default=None)
+def _latest(loinc: Sequence[str], chart: Chart) -> Resource | None:
+    """The reported value of an analyte collected last, not after the date of submission."""
+    dated = [o for o in _reported(loinc, chart) if _when(o) and _collected(o, chart) <= chart.on]
+    return max(reversed(dated), key=lambda o: instant(_when(o) or "", chart.zone), default=None)
 
 
 def _when(observation: Resource) -> str | None:
-    when = observation.get("effectiveDateTime") or (observation.get("effectivePeriod") or {}).get("start")
-    return when if day(when) else observation.get("issued")
+    """When a specimen was collected or a value taken; where that is not said to the day, when it was reported."""
+    period = observation.get("effectivePeriod") or {}
+    said = (observation.get("effectiveDateTime"), observation.get("effectiveInstant"), period.get("start"))
+    return next((w for w in (*said, period.get("end"), observation.get("issued")) if day(w)), None)
 
 
-def _collected(observation: Resource) -> date:
-    return day(_when(observation)) or date.min
+def _collected(observation: Resource, chart: Chart) -> date:
+    return local_day(_when(observation), chart.zone) or date.min
 
 
 def measured(observation: Resource, units: Mapping[str, Any]) -> Decimal | None:
@@ -125,9 +132,10 @@ def measured(observation: Resource, units: Mapping[str, Any]) -> Decimal | None:
 
 def latest_value(chart: Chart, loinc: Sequence[str], units: Mapping[str, Any]) -> tuple[Decimal, Resource] | None:
     """The latest reported value of an analyte in the first unit of `units`, with its Observation."""
-    latest = _latest(_reported(loinc, chart), chart.on)
+    latest = _latest(loinc, chart)
     value = None if latest is None else measured(latest, units)
-    return None if latest is None or value is None else (value, latest)
+    exact = latest is not None and "comparator" not in latest.get("valueQuantity", {})
+    return (value, latest) if latest is not None and value is not None and exact else None
 
 
 # Diagnoses, treatments tried, results and documents
@@ -136,7 +144,7 @@ def latest_value(chart: Chart, loinc: Sequence[str], units: Mapping[str, Any]) -
 def _condition(wanted: Rule, chart: Chart) -> Finding:
     """A diagnosis of these ICD-10-CM codes stands in the chart; where `active` is asked for, as active."""
     coded = [c for c in chart.of("Condition") if _codes(c, tuple(wanted["icd10"]))]
-    valid = [c for c in coded if code_of(c.get("verificationStatus"), VERIFICATION) not in REFUTED]
+    valid = [c for c in coded if code_of(c.get("verificationStatus"), VERIFICATION) not in UNPROVEN]
     standing = [c for c in valid if not wanted.get("active") or _status(c) in ACTIVE]
     if standing:
         return "met", standing[-1], ""
@@ -147,6 +155,11 @@ def _condition(wanted: Rule, chart: Chart) -> Finding:
 
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+
+
+def is_refuted(condition: Resource) -> bool:
+    """Whether a condition was ruled out or recorded by mistake."""
+    return code_of(condition.get("verificationStatus"), VERIFICATION) in REFUTED
 
 
 def _codes(condition: Resource, prefixes: tuple[str, ...]) -> bool:
@@ -176,12 +189,23 @@ def _trial(wanted: Rule, chart: Chart) -> Finding:
 
 
 NOT_TAKEN = {"entered-in-error", "not-taken", "intended", "draft", "cancelled", "unknown"}
+ORDERED = {"order", "original-order", "reflex-order", "instance-order"}
+"""Intents of a prescription by which a medicine was given; a proposal or a plan proves nothing."""
 
 
 def _tried(medication: Resource, wanted: Rule) -> bool:
-    if medication.get("status") in NOT_TAKEN or medication.get("intent") == "filler-order":
+    if medication.get("status") in NOT_TAKEN or medication.get("doNotPerform") is True:
         return False
-    return _names(medication.get("medicationCodeableConcept"), wanted)
+    if medication["resourceType"] == "MedicationRequest" and medication.get("intent") not in ORDERED:
+        return False
+    return _names(_medicine(medication), wanted)
+
+
+def _medicine(medication: Resource) -> Mapping[str, Any] | None:
+    """The medicine as coded in place, else as the contained Medication has it."""
+    wanted = str((medication.get("medicationReference") or {}).get("reference", ""))
+    contained = (m.get("code") for m in medication.get("contained", ()) if wanted == f"#{m.get('id')}")
+    return medication.get("medicationCodeableConcept") or next(contained, None)
 
 
 def _names(coded: Mapping[str, Any] | None, wanted: Rule) -> bool:
@@ -218,18 +242,27 @@ def _intolerance(wanted: Rule, chart: Chart) -> Finding:
 
 def _result(wanted: Rule, chart: Chart) -> Finding:
     """A test of these codes was reported within the age limit, and is negative."""
-    latest = _latest(_reported(wanted["loinc"], chart), chart.on)
+    latest = _latest(wanted["loinc"], chart)
     if latest is None:
         return "not-documented", None, f"{wanted['name']}-not-documented"
-    if chart.on - _collected(latest) > timedelta(days=wanted["within_days"]):
+    if chart.on - _collected(latest, chart) > timedelta(days=wanted["within_days"]):
         return "not-documented", latest, f"{wanted['name']}-too-old"
-    said = [latest.get("valueCodeableConcept") or {}, *latest.get("interpretation", ())]
-    codes = {c.get("code") for concept in said for c in _codings(concept)}
-    texts = [str(latest.get("valueString", "")), *(str(c.get("text", "")) for c in said)]
-    negative = codes & NEGATIVE or any(t.strip().lower().startswith(NEGATIVE_WORDS) for t in texts)
-    if not negative and not codes and not any(texts):
+    said = _said(latest)
+    if not said:
         return "not-documented", latest, f"{wanted['name']}-without-result"
-    return ("met" if negative else "not-met"), latest, f"{wanted['name']}-not-negative"
+    return ("met" if all(map(_is_negative, said)) else "not-met"), latest, f"{wanted['name']}-not-negative"
+
+
+def _said(observation: Resource) -> list[Mapping[str, Any]]:
+    """The result in words or codes; where there is none, its interpretation."""
+    value = [observation.get("valueCodeableConcept") or {}, {"text": observation.get("valueString", "")}]
+    told = [v for v in value if v.get("text") or _codings(v)]
+    return told or [i for i in observation.get("interpretation", ()) if i.get("text") or _codings(i)]
+
+
+def _is_negative(said: Mapping[str, Any]) -> bool:
+    coded = {c.get("code") for c in _codings(said)} & NEGATIVE
+    return bool(coded) or str(said.get("text", "")).strip().lower().startswith(NEGATIVE_WORDS)
 
 
 NEGATIVE = {"260385009", "260415000", "LA6577-6", "LA24520-5", "NEG", "ND", "NR"}

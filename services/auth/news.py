@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.auth.case import Case, question_code
+from services.auth.case import Case, answer_of, question_code
 from services.auth.facts import Facts
 from services.auth.ledger import Ledger
+from services.auth.questions import OPEN
 from services.auth.stage import Stage
 from services.auth.words import OUTPUT, STATUS, code_of, task_code, unversioned
 from shared.core import Event, Resource, reference
@@ -112,12 +113,13 @@ FOCUS = {
 
 
 def wakes(worked: Worked, facts: Facts) -> dict[str, datetime | None]:
-    """A pend sets the day on which a person is asked to inquire; leaving it clears that."""
+    """A pend sets the day on which a person is asked to inquire, and so does each inquiry; its end clears that."""
     case, claim = worked.case, worked.case.claim
     stored = facts.at(reference(_task(worked)))
     was = code_of((stored or {}).get("businessStatus"), STATUS)
     now = worked.stage.status
-    if claim is None or (was == "pended") == (now == "pended"):
+    inquired = any(facts.status(reference(q)) in OPEN and answer_of(q) == "inquired" for q in case.questions)
+    if claim is None or ((was == "pended") == (now == "pended") and not (now == "pended" and inquired)):
         return {}
     days = case.policy.inquire_after_days(case.on)
     return {PENDED + claim["id"]: case.at + timedelta(days=days) if now == "pended" else None}

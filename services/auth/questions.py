@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.auth.case import Case, question_code
-from services.auth.responses import standing
+from services.auth.responses import FINAL, standing
 from services.auth.words import COORDINATOR, PREFIX, QUESTION, ROLE_ID, TASK_CODE, concept, target
 from shared.core import Resource, derived_id, reference
 
@@ -29,14 +29,30 @@ class Question:
 
 
 TEXTS: Mapping[str, str] = {
-    "benefit-refused-by-payer": "The payer refused the benefit request: correct it, or verify the benefit another way.",
-    "benefit-unreadable": "The payer's benefit answer cannot be read: verify the benefit another way.",
+    "benefit-refused-by-payer": "The payer refused the benefit request: correct it and answer `resubmit`, or verify "
+    "the benefit another way and answer `required` where an authorization is needed.",
+    "benefit-unreadable": "The payer's benefit answer cannot be read: answer `resubmit`, or verify the benefit another "
+    "way and answer `required` where an authorization is needed.",
     "preauthorization-refused-by-payer": "The payer refused the request as wrong: correct it, then answer `resubmit`.",
     "preauthorization-unreadable": "The payer's answer cannot be read: inquire, or answer `resubmit`.",
-    "payer-late": "The payer's decision is overdue: inquire with the payer.",
-    "payer-contradicts": "The payer sent another final decision after the first: which one holds?",
+    "payer-late": "The payer's decision is overdue: inquire with the payer, then answer `inquired`.",
+    "payer-contradicts": "The payer sent another final decision after the first: answer `keep` where the first holds, "
+    "or `resubmit`.",
 }
 """Questions that come of an event and stay until they are answered or overtaken."""
+
+ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "benefit-refused-by-payer": ("resubmit", "required"),
+    "benefit-unreadable": ("resubmit", "required"),
+    "no-criteria": ("submit",),
+    "order-changed": ("keep", "resubmit"),
+    "payer-answer": ("resubmit",),
+    "payer-contradicts": ("keep", "resubmit"),
+    "payer-late": ("inquired",),
+    "preauthorization-refused-by-payer": ("resubmit",),
+    "preauthorization-unreadable": ("resubmit",),
+}
+"""What a question may be answered; one that is not listed is closed by what corrects it, never by an answer."""
 
 
 def asked(case: Case, question: Question) -> Resource:
@@ -73,11 +89,12 @@ def overtaken(case: Case, wanted: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {**q, "status": "cancelled", "statusReason": {"text": "Overtaken by what is known now."}}
         for q in case.questions
-        if q["status"] in OPEN and q["id"] not in kept and not _stands(case, q)
+        if q["status"] in OPEN and q["id"] not in kept and not stands(case, q)
     ]
 
 
-def _stands(case: Case, question: Resource) -> bool:
+def stands(case: Case, question: Resource) -> bool:
+    """Whether a question that came of an event is still one."""
     rule = STANDING.get(question_code(question) or "")
     return rule is not None and not case.ended and rule(case, target(question["focus"]) or "")
 
@@ -88,6 +105,18 @@ def _benefit_open(case: Case, focus: str) -> bool:
 
 def _claim_unanswered(case: Case, focus: str) -> bool:
     return case.claim is not None and focus == reference(case.claim) and not case.answers_to(case.claim)
+
+
+def latest_word(case: Case, claim: Resource) -> Resource:
+    """What the payer said last of a Claim, or the Claim itself."""
+    return next(reversed(case.answers_to(claim)), claim)
+
+
+def _latest_word_undecided(case: Case, focus: str) -> bool:
+    claim = case.claim
+    if claim is None or focus != reference(latest_word(case, claim)):
+        return False
+    return not any(standing(claim, a) in FINAL for a in case.answers_to(claim))
 
 
 def _claim_pended(case: Case, focus: str) -> bool:
@@ -105,7 +134,7 @@ STANDING: Mapping[str, Callable[[Case, str], bool]] = {
     "benefit-refused-by-payer": _benefit_open,
     "benefit-unreadable": _benefit_open,
     "preauthorization-refused-by-payer": _claim_unanswered,
-    "preauthorization-unreadable": _claim_unanswered,
+    "preauthorization-unreadable": _latest_word_undecided,
     "payer-late": _claim_pended,
     "payer-contradicts": _claim_current,
 }

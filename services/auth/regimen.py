@@ -15,6 +15,7 @@ from shared.core import Resource
 
 WEIGHT = ("29463-7", "3141-9")
 KILOGRAMS = {"kg": 1, "g": "0.001", "[lb_av]": "0.45359237"}
+HOURS = {"h": Decimal(1), **{unit: 24 * days for unit, days in DAYS.items()}}
 MOST_DOSES = 400
 """More doses than this in one period is a misread regimen."""
 
@@ -49,18 +50,19 @@ class Regimen:
 
 def regimen_of(medication: Resource | None, chart: Chart, days: int) -> Regimen | str:
     """The regimen of a MedicationRequest within `days` of its start, or the gap that keeps it from being counted."""
-    instructions = (medication or {}).get("dosageInstruction") or ()
+    instructions = sorted((medication or {}).get("dosageInstruction") or (), key=lambda i: int(i.get("sequence", 0)))
     amounts: list[Decimal] = []
     weight = latest_value(chart, WEIGHT, KILOGRAMS)
     for instruction in instructions:
         amount = _amount(instruction, None if weight is None else weight[0])
         if isinstance(amount, str):
             return amount
-        amounts += [amount] * _count(instruction, medication or {}, len(instructions), days)
+        doses = _count(instruction, medication or {}, len(instructions), days)
+        if not 0 < doses <= MOST_DOSES - len(amounts):
+            return "dose-missing"
+        amounts += [amount] * doses
     by_weight = any("/kg" in _dose(i).get("code", "") for i in instructions)
-    return (
-        Regimen(tuple(amounts[:MOST_DOSES]), weight[1] if weight and by_weight else None) if amounts else "dose-missing"
-    )
+    return Regimen(tuple(amounts), weight[1] if weight and by_weight else None) if amounts else "dose-missing"
 
 
 def _value(instruction: Instruction) -> Decimal:
@@ -77,32 +79,34 @@ def _amount(instruction: Instruction, kilograms: Decimal | None) -> Decimal | st
     """Milligrams of one dose, at most the instruction's `maxDosePerAdministration`."""
     value = number(_dose(instruction).get("value"))
     measure, _, per = _dose(instruction)["code"].partition("/")
-    if value is None or measure not in MILLIGRAMS or per not in ("", "kg"):
+    most = instruction.get("maxDosePerAdministration") or {}
+    limit, limit_measure = number(most.get("value")), most.get("code", most.get("unit", "mg"))
+    if value is None or value <= 0 or not {measure, limit_measure} <= set(MILLIGRAMS) or per not in ("", "kg"):
         return "dose-missing"
     if per and kilograms is None:
         return "weight-not-documented"
     amount = value * MILLIGRAMS[measure] * (kilograms if per and kilograms is not None else 1)
-    most = instruction.get("maxDosePerAdministration") or {}
-    limit = number(most.get("value"))
-    return amount if limit is None else min(amount, limit * MILLIGRAMS.get(most.get("code", "mg"), Decimal(1)))
+    return amount if limit is None else min(amount, limit * MILLIGRAMS[limit_measure])
 
 
 MILLIGRAMS = {"mg": Decimal(1), "g": Decimal(1000), "ug": Decimal("0.001")}
 
 
 def _count(instruction: Instruction, medication: Resource, instructions: int, days: int) -> int:
-    """How many doses one instruction orders: its count or events, else its period, else the repeats."""
+    """How many doses one instruction orders: its count or events, else its period, else the repeats; 0 unread."""
     timing = instruction.get("timing") or {}
     repeat = timing.get("repeat") or {}
     if "count" in repeat:
         return int(repeat["count"])
     if timing.get("event"):
         return len(timing["event"])
-    every = (number(repeat.get("period")) or Decimal(0)) * DAYS.get(repeat.get("periodUnit", ""), Decimal(0))
     bounds = _bounds(repeat)
     refills = (medication.get("dispenseRequest") or {}).get("numberOfRepeatsAllowed")
-    if every and (bounds is not None or refills is None):
-        spans = (Decimal(days if bounds is None else bounds) / every).to_integral_value(ROUND_CEILING)
+    period = number(repeat.get("period"))
+    if period is not None and (bounds is not None or refills is None):
+        hours = period * HOURS.get(repeat.get("periodUnit", ""), Decimal(0))
+        within = 24 * min(Decimal(days), Decimal(days) if bounds is None else bounds)
+        spans = (within / hours).to_integral_value(ROUND_CEILING) if hours > 0 else Decimal(0)
         return int(spans) * int(repeat.get("frequency", 1))
     return int(refills) + 1 if refills is not None and instructions == 1 else 1
 
@@ -116,10 +120,10 @@ def _bounds(repeat: Mapping[str, Any]) -> Decimal | None:
     return None if value is None or unit is None else value * unit
 
 
-def fingerprint(drug: Drug | None, medication: Resource | None, diagnoses: tuple[str, ...]) -> str:
-    """What an authorization was asked for: drug, ordered doses and diagnoses, whatever the patient weighs today."""
+def fingerprint(drug: Drug | None, medication: Resource | None, diagnoses: tuple[str, ...], site: str | None) -> str:
+    """What an authorization was asked for: drug, ordered doses, diagnoses, site of care; whatever the weight today."""
     doses = [
         f"{_value(i).normalize():f} {_dose(i)['code']} x {_count(i, medication or {}, 1, 365)}"
         for i in (medication or {}).get("dosageInstruction") or ()
     ]
-    return "; ".join([drug.key if drug else "?", *doses, *sorted(diagnoses)])
+    return "; ".join([drug.key if drug else "?", *doses, *sorted(diagnoses), site or "?"])

@@ -33,12 +33,18 @@ class Review:
     start: date | None = None
     end: date | None = None
     units: Decimal | None = None
+    measure: str | None = None
+    code: str | None = None
     reasons: tuple[Mapping[str, Any], ...] = ()
 
-    @property
-    def usable(self) -> bool:
-        """Whether an approval says what may be done by it: a number and the dates it holds for."""
-        return bool(self.number and self.start and self.end)
+    def usable(self, asked: str | None) -> bool:
+        """Whether an approval says what may be done by it: number, dates, billing units of the code asked for."""
+        told = self.number and self.start and self.end
+        return bool(told) and self.measure in UNITS and self.code in (None, asked)
+
+
+UNITS = (None, "UN", "1")
+"""Measures in which an authorized quantity is one of billing units: unsaid, X12 673 `UN`, UCUM `1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ def _review(response: Resource, item: Mapping[str, Any]) -> Review:
     action = next((e for a in item.get("adjudication", ()) if (e := extension(a, PAS + "extension-reviewAction"))), {})
     period = (extension(item, PAS + "extension-itemPreAuthPeriod") or {}).get("valuePeriod")
     period = period or response.get("preAuthPeriod") or {}
-    detail = part(item, PAS + "extension-itemAuthorizedDetail", "quantity")
+    quantity = part(item, PAS + "extension-itemAuthorizedDetail", "quantity") or {}
+    product = part(item, PAS + "extension-itemAuthorizedDetail", "productOrServiceCode")
     code = (extension(action, PAS + "extension-reviewActionCode") or {}).get("valueCodeableConcept")
     return Review(
         sequence=int(item["itemSequence"]),
@@ -70,7 +77,9 @@ def _review(response: Resource, item: Mapping[str, Any]) -> Review:
         number=(extension(action, "number") or {}).get("valueString") or response.get("preAuthRef"),
         start=day(period.get("start")),
         end=day(period.get("end")),
-        units=number((detail or {}).get("value")),
+        units=number(quantity.get("value")),
+        measure=quantity.get("code"),
+        code=code_of(product, HCPCS),
         reasons=tuple(e["valueCodeableConcept"] for e in action.get("extension", ()) if e.get("url") == "reasonCode"),
     )
 
@@ -79,15 +88,22 @@ def standing(claim: Resource, response: Resource) -> Standing:
     """What an answer as a whole means for the Claim; `question` for whatever only a person can read."""
     found = reviews(response)
     actions = {r.action for r in found}
-    unanswered = {i["sequence"] for i in claim["item"]} - {r.sequence for r in found}
-    if PENDED in actions and actions <= {APPROVED, DENIED, PENDED}:
+    asked = {i["sequence"]: code_of(i["productOrService"], HCPCS) for i in claim["item"]}
+    if not actions or not actions <= {APPROVED, DENIED, PENDED} or not _is_answer(response):
+        return "question"
+    if PENDED in actions:
         return "pended"
-    unusable = any(r.action == APPROVED and not r.usable for r in found)
-    if unanswered or unusable or not actions or not actions <= {APPROVED, DENIED}:
+    unusable = any(r.action == APPROVED and not r.usable(asked.get(r.sequence)) for r in found)
+    if unusable or [r.sequence for r in found] != sorted(asked):
         return "question"
     if actions == {DENIED}:
         return "denied"
     return "approved" if actions == {APPROVED} and not _less(claim, response) else "partly-approved"
+
+
+def _is_answer(response: Resource) -> bool:
+    """Whether it stands, and is about a preauthorization."""
+    return (response["status"], response["use"]) == ("active", "preauthorization")
 
 
 def _less(claim: Resource, response: Resource) -> bool:
@@ -125,17 +141,21 @@ def responses_in(body: Any) -> Iterator[dict[str, Any]]:
         case {"resourceType": "ClaimResponse"}:
             yield dict(body)
         case {"resourceType": "Bundle", "entry": [*entries]}:
-            for entry in entries:
+            for entry in (e for e in entries if isinstance(e, Mapping)):
                 yield from responses_in(entry.get("resource"))
         case {"resourceType": "Parameters", "parameter": [*parameters]}:
-            for parameter in parameters:
+            for parameter in (p for p in parameters if isinstance(p, Mapping)):
                 yield from responses_in(parameter.get("resource"))
 
 
-def named_claim(response: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """(system, value) of every identifier by which an answer may name the Claim it answers."""
-    identifiers = [*response.get("identifier", ()), (response.get("request") or {}).get("identifier") or {}]
-    return tuple((i["system"], i["value"]) for i in identifiers if "system" in i and "value" in i)
+def named_claim(response: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(system, value) of every identifier by which an answer, legal or not, may name the Claim it answers."""
+    own, request = response.get("identifier"), response.get("request")
+    asked = request.get("identifier") if isinstance(request, Mapping) else None
+    for identifier in (*(own if isinstance(own, list) else ()), asked):
+        match identifier:
+            case {"system": str(system), "value": str(value)}:
+                yield system, value
 
 
 def answers_claim(response: Mapping[str, Any], claim: Resource) -> bool:
@@ -144,17 +164,6 @@ def answers_claim(response: Mapping[str, Any], claim: Resource) -> bool:
     same_id = literal is not None and literal.endswith("Claim/" + claim["id"])
     mine = {(i["system"], i["value"]) for i in claim["identifier"]}
     return same_id or (bool(mine & set(named_claim(response))) and not (literal or "").startswith("Claim/au-"))
-
-
-def readable(response: Mapping[str, Any]) -> bool:
-    """Whether what decides an answer has the shape it must have."""
-    items = response.get("item", [])
-    return isinstance(items, list) and all(
-        isinstance(i, Mapping)
-        and isinstance(i.get("itemSequence"), int)
-        and isinstance(i.get("adjudication", []), list)
-        for i in items
-    )
 
 
 def received(claim: Resource, response: Resource, base: str) -> dict[str, Any]:
@@ -183,7 +192,7 @@ OURS = ("patient", "insurer", "requestor", "request")
 def _key(claim: Resource, response: Resource) -> str:
     """The payer's own name for an answer: its identifier, else its id, else what it says."""
     mine = {(i["system"], i["value"]) for i in claim["identifier"]}
-    others = [i for i in named_claim({"identifier": response.get("identifier", ())}) if i not in mine]
+    others = [i for i in named_claim({"identifier": response.get("identifier")}) if i not in mine]
     if others:
         return "|".join(others[0])
     return str(response.get("id") or sha256(repr(reviews(response)).encode()).hexdigest())
@@ -222,6 +231,8 @@ def benefit_received(request: Resource, response: Resource, base: str) -> dict[s
     """A payer's CoverageEligibilityResponse as we keep it, with the order it is about."""
     dropped = ("id", "meta", "text", "request", "patient", "insurer", "requestor", "extension", "resourceType")
     kept = _absolute({k: v for k, v in response.items() if k not in dropped}, base)
+    coverage = dict(request["insurance"][0]["coverage"])
+    insurance = [{**i, "coverage": coverage} for i in kept.pop("insurance", ())]
     return {
         "resourceType": "CoverageEligibilityResponse",
         "id": derived_id(PREFIX, "CoverageEligibilityResponse", request["id"]),
@@ -230,7 +241,7 @@ def benefit_received(request: Resource, response: Resource, base: str) -> dict[s
         "patient": dict(request["patient"]),
         "insurer": dict(request["insurer"]),
         "request": {"reference": "CoverageEligibilityRequest/" + request["id"]},
-        "insurance": [{**i, "coverage": dict(request["insurance"][0]["coverage"])} for i in kept.get("insurance", ())],
+        **({"insurance": insurance} if insurance else {}),
     }
 
 

@@ -23,7 +23,7 @@ from services.auth.responses import (
     standing,
 )
 from services.auth.stage import Stage, asking, asking_about, output, waiting
-from services.auth.words import DRUG, REGIMEN, concept, extension
+from services.auth.words import DRUG, REGIMEN, concept, extension, target
 from shared.catalogue import drug as drug_of
 from shared.core import Resource, reference
 
@@ -74,7 +74,7 @@ def changed(case: Case) -> Stage | None:
     if claim is None or (extension(claim, REGIMEN) or {}).get("valueString") == case.fingerprint:
         return None
     text = "Drug, dose or diagnosis changed since the payer was asked: answer `resubmit`, or `keep` if it still holds."
-    question = Question("order-changed", reference(claim), text, case.fingerprint)
+    question = Question("order-changed", reference(claim), text, f"{reference(claim)}|{case.fingerprint}")
     stored = case.facts.at("Task/" + question.id_for(case.order))
     if stored is not None and answer_of(stored) == "keep":
         return None
@@ -86,6 +86,8 @@ def benefit_unknown(case: Case) -> Stage | None:
     if case.benefit is not None:
         return None
     request = benefit_request(case)
+    if "required" in case.answers_about(request):
+        return None
     for code in ("benefit-refused-by-payer", "benefit-unreadable"):
         if open_about(case, code, reference(request)):
             return Stage("question", "preauthorization-questioned", "The payer's benefit answer needs a person.")
@@ -139,7 +141,7 @@ def answered(case: Case) -> Stage | None:
     if answer is not None:
         return ANSWERED[standing(claim, answer)](claim, answer)
     for code in ("preauthorization-refused-by-payer", "preauthorization-unreadable"):
-        if any(question_code(q) == code and (q["focus"]["reference"]) == reference(claim) for q in case.questions):
+        if any(question_code(q) == code and target(q["focus"]) == reference(claim) for q in case.questions):
             return Stage("question", "preauthorization-questioned", "The payer's answer needs a person.")
     return Stage("submitted", "preauthorization-asked", saves=(claim,))
 
@@ -200,8 +202,8 @@ ANSWERED: dict[str, Callable[[Resource, Resource], Stage]] = {
 
 
 def incomplete_order(case: Case) -> Stage | None:
-    """The order is not clinically complete yet; until then the payer is not asked."""
-    return None if case.may_ask else Stage("investigating", "benefit-known")
+    """The order is not clinically complete or its patient not known yet; until then the payer is not asked."""
+    return None if case.may_ask and case.patient else Stage("investigating", "benefit-known")
 
 
 def without_criteria(case: Case) -> Stage | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from services.auth.case import Case
@@ -22,6 +21,9 @@ from services.auth.words import (
     code_of,
     concept,
     day,
+    days_after,
+    local_day,
+    target,
 )
 from shared.core import Resource, derived_id, reference
 
@@ -79,7 +81,7 @@ def _verdicts(stored: Mapping[str, Any], stage: Stage) -> list[dict[str, Any]]:
 
 def appeal(case: Case, answer: Resource) -> Resource:
     """The decision whether to appeal, due by the payer's line of business from the date of the denial."""
-    task_id = derived_id(PREFIX, "appeal", case.order["id"], PERIOD, "1")
+    task_id = _appeal_id(case, answer)
     stored = case.facts.at("Task/" + task_id)
     return stored if stored is not None else {
         "resourceType": "Task",
@@ -97,10 +99,27 @@ def appeal(case: Case, answer: Resource) -> Resource:
     }  # fmt: skip
 
 
+def _appeal_id(case: Case, answer: Resource) -> str:
+    """Of order, period and level; the denial of a later attempt at the same level is one more."""
+    attempt = 1
+    while True:
+        level = "1" if attempt == 1 else f"1|{attempt}"
+        task_id = derived_id(PREFIX, "appeal", case.order["id"], PERIOD, level)
+        stored = case.facts.at("Task/" + task_id)
+        if stored is None or target(stored["focus"]) == reference(answer):
+            return task_id
+        attempt += 1
+
+
 def _deadline(case: Case, answer: Resource) -> dict[str, Any]:
-    """The last day to appeal, counted from the date of the denial; none where no figure is in force."""
-    notice = day(answer.get("created")) or case.on
+    """The last day to appeal, counted from the date of the denial; none where no figure is in force.
+
+    Where the payer's clock and ours stand on two dates, the earlier one counts.
+    """
+    created = str(answer.get("created", ""))
+    zone = case.policy.site.sites[0].time_zone
+    notice = min((d for d in (day(created), local_day(created, zone)) if d), default=case.on)
     days = case.policy.appeal_days(case.payer, notice) if case.payer else None
     if days is None:
         return {}
-    return {"restriction": {"period": {"end": (notice + timedelta(days=days)).isoformat()}}}
+    return {"restriction": {"period": {"end": days_after(notice, days).isoformat()}}}

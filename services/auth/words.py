@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ ORDER = CANONICAL + "StructureDefinition/order"
 REGIMEN = CANONICAL + "StructureDefinition/regimen"
 
 CHARGE_ID = IDENTIFIERS + "dose"
+PATIENT_ID = IDENTIFIERS + "patient"
 PAYER_ID = IDENTIFIERS + "payer"
 ROLE_ID = IDENTIFIERS + "role"
 SITE_ID = IDENTIFIERS + "site"
@@ -88,9 +89,34 @@ def task_code(task: Resource) -> str | None:
     return code_of(task.get("code"), TASK_CODE)
 
 
+def site_of_care(order: Resource) -> str | None:
+    """The code of the order's site of care."""
+    return next((c for place in order.get("locationCode", ()) if (c := code_of(place, SITE_OF_CARE))), None)
+
+
 def day(text: str | None) -> date | None:
     """The date of a FHIR date or dateTime given at least to the day; None for a coarser or missing one."""
     return date.fromisoformat(text[:10]) if text and len(text) >= 10 else None
+
+
+def instant(text: str, zone: tzinfo) -> datetime:
+    """The instant of a FHIR date, dateTime or instant; a date counts from its first moment in this zone."""
+    if "T" not in text:
+        return datetime.combine(date.fromisoformat(text), time(), zone)
+    return datetime.fromisoformat(text.replace(":60", ":59"))  # a leap second, which Python does not know
+
+
+def local_day(text: str | None, zone: tzinfo) -> date | None:
+    """The date of a FHIR date, or of a dateTime or instant as the clock of this zone has it."""
+    on = day(text)
+    if text is None or on is None or not MINYEAR < on.year < MAXYEAR:
+        return on
+    return instant(text, zone).astimezone(zone).date()
+
+
+def days_after(on: date, days: int) -> date:
+    """The date so many days later, at most the last there is."""
+    return on + timedelta(days=min(days, (date.max - on).days))
 
 
 def number(value: Any) -> Decimal | None:

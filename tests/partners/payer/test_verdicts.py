@@ -254,3 +254,11 @@ async def test_lakeland_reviews_iron_without_an_oral_trial(submit: Any, case: An
 
 async def test_a_plan_group_under_review_pends_what_would_be_certified(submit: Any, case: Any, review: Any) -> None:
     assert review(await submit(case.but(group="REVIEW")))["action"] == "A4"
+
+
+async def test_evidence_in_a_bundle_of_its_own_counts_as_any_other(submit: Any, case: Any, review: Any) -> None:
+    tried = case.chart["oral"]
+    entry = {"fullUrl": "https://carepod.example/fhir/MedicationStatement/oral", "resource": tried}
+    enclosed = {"resourceType": "Bundle", "id": "oral", "type": "collection", "entry": [entry]}
+    without, within = case.but(value="without").with_(oral=None), case.but(value="within").with_(oral=enclosed)
+    assert [review(await submit(c))["action"] for c in (without, within)] == ["A3", "A1"]

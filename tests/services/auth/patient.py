@@ -101,7 +101,13 @@ def order(drug: tuple[str, str] = FCM, **changes: Any) -> dict[str, Any]:
 
 
 def patient(**changes: Any) -> dict[str, Any]:
-    return {"resourceType": "Patient", "id": "in-p", "gender": "female", "birthDate": "1981-04-09"} | changes
+    return {
+        "resourceType": "Patient",
+        "id": "in-p",
+        "name": [{"family": "Halvorsen"}],
+        "gender": "female",
+        "birthDate": "1981-04-09",
+    } | changes
 
 
 def coverage(payer_id: str = "prairie-health", **changes: Any) -> dict[str, Any]:
@@ -180,7 +186,13 @@ PARTIES: tuple[dict[str, Any], ...] = (
         "practitioner": {"reference": "Practitioner/in-doctor"},
         "organization": {"reference": "Organization/in-clinic"},
     },
-    {"resourceType": "Practitioner", "id": "in-doctor", "name": [{"family": "Vega"}]},
+    {
+        "resourceType": "Practitioner",
+        "id": "in-doctor",
+        "identifier": [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "1548302763"}],
+        "name": [{"family": "Vega"}],
+        "telecom": [{"system": "phone", "value": "402-555-0117"}],
+    },
     {"resourceType": "Organization", "id": "in-clinic", "name": "Mercy Clinic"},
 )
 
@@ -197,6 +209,7 @@ def appointment(dose: int = 1, status: str = "pending", hold: int | None = 1, **
     """One visit as scheduling says it; `on` gives its local date, `occurrence` tells a moved one apart."""
     on = changes.pop("on", START + timedelta(days=7 * (dose - 1)))
     occurrence = changes.pop("occurrence", 1)
+    site = {"identifier": {"system": IDENTIFIERS + "site", "value": "riverside"}}
     number = {"url": "number", "valuePositiveInt": dose}
     extensions = [{"url": CANONICAL + "StructureDefinition/dose", "extension": [number]}]
     if hold is not None:
@@ -209,5 +222,6 @@ def appointment(dose: int = 1, status: str = "pending", hold: int | None = 1, **
         "status": status,
         "basedOn": [{"reference": "ServiceRequest/in-order"}],
         "start": datetime.combine(on, time(10), CHICAGO).isoformat(),
-        "participant": [{"actor": {"identifier": {"system": IDENTIFIERS + "site", "value": "riverside"}}}],
+        "end": datetime.combine(on, time(11), CHICAGO).isoformat(),
+        "participant": [{"actor": site, "status": "accepted"}],
     } | changes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from services.auth.api import router
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import encode
 from shared.ports import Reader
-from shared.settings import Site
+from shared.settings import Partner, Site
+from shared.web.errors import add_errors
 from tests.services.auth.journey import Journey, claim_answer
 from tests.services.auth.patient import NOW, PRACTICE, SECRET
 
@@ -44,17 +45,18 @@ class Handle:
 def notification(*resources: Any, kind: str = "event-notification") -> dict[str, Any]:
     status = {"resourceType": "Parameters", "parameter": [{"name": "type", "valueCode": kind}]}
     answer = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}
-    return {
-        "resourceType": "Bundle",
-        "type": "history",
-        "entry": [{"resource": status}, *([{"resource": answer}] if resources else [])],
-    }
+    entries = [status, *([answer] if resources else [])]
+    done = {"request": {"method": "GET", "url": "Bundle/1"}, "response": {"status": "200"}}
+    told = [{"fullUrl": f"urn:uuid:{n}", "resource": r, **done} for n, r in enumerate(entries)]
+    return {"resourceType": "Bundle", "type": "history", "entry": told}
 
 
 async def told(
     handle: Handle, body: Any, headers: dict[str, str] = AUTHORIZED, payer: str = "prairie-health"
 ) -> httpx.Response:
+    headers = {"Content-Type": "application/fhir+json"} | headers
     app = FastAPI()
+    add_errors(app, lambda: NOW)
     app.include_router(router(handle))
     content = body if isinstance(body, bytes) else encode(body)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ours.test") as client:
@@ -122,8 +124,54 @@ async def test_a_handshake_is_welcome_and_changes_nothing(kind: str) -> None:
     assert handle.events == []
 
 
-async def test_an_answer_nobody_can_read_becomes_a_question() -> None:
+async def test_an_illegal_answer_is_refused_with_every_issue_and_becomes_a_question() -> None:
     journey = Journey().benefit_known()
     handle, claim = Handle(journey), journey.one("Claim")
-    assert (await told(handle, notification(claim_answer(claim, status="banana")))).status_code == 200
+    response = await told(handle, notification(claim_answer(claim, status="banana")))
+    assert response.status_code == 422
+    assert response.json()["issue"][0]["expression"][0].endswith("status")
+    assert "banana" not in response.text
     assert journey.status == ("question", "on-hold")
+
+
+async def test_an_illegal_answer_to_a_pended_claim_asks_a_person_at_once_and_once() -> None:
+    handle, claim = pended()
+    for _ in range(2):
+        assert (await told(handle, notification(claim_answer(claim, "A1", "ph2", outcome="banana")))).status_code == 422
+    (question,) = handle.journey.tasks("authorization-question")
+    assert question["status"] == "requested"
+    assert handle.journey.status == ("pended", "in-progress")
+    assert (await told(handle, notification(claim_answer(claim, "A1", "ph3")))).status_code == 200
+    assert handle.journey.status == ("approved", "completed")
+    assert handle.journey.tasks("authorization-question")[0]["status"] == "cancelled"
+
+
+async def test_a_payer_says_nothing_about_a_claim_that_went_to_another() -> None:
+    handle, claim = pended()
+    other = Partner("payer-lakeland-advantage", "http://lakeland.test", notification_secret="another-secret")
+    handle.site = replace(PRACTICE, partners={**PRACTICE.partners, other.id: other})
+    body = notification(claim_answer(claim, "A1", "ph2"))
+    response = await told(handle, body, {"Authorization": "Bearer another-secret"}, "lakeland-advantage")
+    assert response.status_code == 404
+    assert handle.events == []
+    assert handle.journey.status == ("pended", "in-progress")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"identifier": "x"}, {"identifier": [1, None, {"system": 1}]}, {"request": "Claim/1"}, {"item": "none"},
+        {"item": [{"itemSequence": "1"}]}, {"item": [None]}, {"patient": []},
+    ],
+)  # fmt: skip
+async def test_no_shape_of_an_answer_is_an_error_of_ours(odd: dict[str, Any]) -> None:
+    handle, claim = pended()
+    for body in (notification(claim_answer(claim) | odd), notification(None, "x", {"entry": 1})):
+        assert (await told(handle, body)).status_code in (400, 422)
+    assert handle.journey.status == ("pended", "in-progress")
+
+
+async def test_a_body_too_large_or_of_another_kind_is_refused() -> None:
+    handle, _ = pended()
+    assert (await told(handle, b" " * (5 * 1024 * 1024 + 1))).status_code == 413
+    assert (await told(handle, notification(), AUTHORIZED | {"Content-Type": "text/html"})).status_code == 415

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from services.auth.claims import eligibility_bundle, inquiry_bundle, request_bundle
+from services.auth.bundles import eligibility_bundle, inquiry_bundle, request_bundle
 from services.auth.words import references
 from shared.core import CANONICAL
 from shared.fhir.json import encode
@@ -38,9 +38,7 @@ async def test_the_claim_comes_first_and_every_resource_once() -> None:
     bundle = await sent(Journey().benefit_known())
     assert types(bundle)[0] == "Claim"
     assert len({e["fullUrl"] for e in bundle["entry"]}) == len(bundle["entry"])
-    assert {"Patient", "Coverage", "ServiceRequest", "MedicationRequest", "PractitionerRole", "Practitioner"} <= set(
-        types(bundle)
-    )
+    assert {"Patient", "Coverage", "MedicationRequest", "PractitionerRole", "Practitioner"} <= set(types(bundle))
     assert types(bundle).count("Organization") == 3
     assert types(bundle).count("Observation") == 3
 
@@ -56,9 +54,8 @@ async def test_every_reference_resolves_inside() -> None:
 
 async def test_what_was_not_received_is_not_cited() -> None:
     bundle = await sent(Journey().benefit_known())
-    (sent_order,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ServiceRequest"]
-    assert "basedOn" not in sent_order
-    assert sent_order["supportingInfo"] == [{"reference": "MedicationRequest/in-drug"}]
+    assert "Consent/in-consent" not in set(references(bundle))
+    assert "ServiceRequest/in-order" not in set(references(bundle))
 
 
 async def test_nothing_of_our_own_bookkeeping_leaves() -> None:
@@ -109,7 +106,7 @@ def test_an_urgent_order_asks_for_a_fast_answer() -> None:
     assert journey.one("Claim")["priority"]["coding"][0]["code"] == "stat"
 
 
-async def test_a_payor_that_is_a_resource_is_the_insurer_and_travels_along() -> None:
+async def test_the_insurer_is_the_payer_as_configured_whatever_resource_the_coverage_names() -> None:
     organization = {
         "resourceType": "Organization",
         "id": "in-payer",
@@ -119,8 +116,12 @@ async def test_a_payor_that_is_a_resource_is_the_insurer_and_travels_along() -> 
     covered = coverage(payor=[{"reference": "Organization/in-payer"}])
     resources = [r for r in referral() if r["resourceType"] != "Coverage"]
     bundle = await sent(Journey().benefit_known(*resources, covered, organization))
-    assert bundle["entry"][0]["resource"]["insurer"]["reference"] == "Organization/in-payer"
-    assert "in-payer" in {e["resource"]["id"] for e in bundle["entry"]}
+    (sent_coverage,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Coverage"]
+    insurer = bundle["entry"][0]["resource"]["insurer"]["reference"]
+    assert sent_coverage["payor"] == [{"reference": insurer}]
+    (named,) = [e["resource"] for e in bundle["entry"] if e["fullUrl"] == CANONICAL + insurer]
+    assert (named["active"], named["name"]) == (True, PAYER.name)
+    assert "in-payer" not in {e["resource"]["id"] for e in bundle["entry"]}
 
 
 async def test_an_inquiry_asks_by_the_same_identifier_without_the_evidence() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.auth.criteria import judged
-from services.auth.findings import Chart, days_taken
+from services.auth.findings import VERIFICATION, Chart, days_taken
 from shared.catalogue import drug
-from tests.services.auth.patient import TODAY, coded, condition, lab, oral_iron, patient, policy
+from tests.services.auth.patient import CHICAGO, TODAY, coded, condition, lab, oral_iron, patient, policy
 
 CASES = Path(__file__).with_name("cases")
 DEFAULTS = {
@@ -190,3 +192,115 @@ def test_the_missing_set_completes_the_request_and_no_smaller_one_does(rule: dic
     assert judgement.met == met(rule, true)
     assert met(rule, true | missing)
     assert all(not met(rule, true | (missing - {one})) for one in missing)
+
+
+@pytest.mark.parametrize(
+    ("comparator", "limits", "verdict"),
+    [
+        ("<", {"below": 40}, "met"), ("<=", {"below": 40}, "not-documented"), ("<=", {"at_most": 40}, "met"),
+        (">", {"at_most": 40}, "not-met"), (">=", {"at_most": 40}, "not-documented"), (">=", {"below": 40}, "not-met"),
+        (">=", {"at_least": 40}, "met"), (">=", {"above": 40}, "not-documented"), (">", {"above": 40}, "met"),
+        ("<=", {"at_least": 40}, "not-documented"), ("<", {"at_least": 40}, "not-met"),
+    ],
+)  # fmt: skip
+def test_a_bound_on_the_threshold_itself_decides_only_what_it_says(
+    comparator: str, limits: dict[str, int], verdict: str
+) -> None:
+    observation = lab("ferritin", 40)
+    observation["valueQuantity"]["comparator"] = comparator
+    rule = {"loinc": ["2276-4"], "units": {"ng/mL": 1}, "within_days": 90, **limits}
+    assert (
+        judged({"id": "f", "text": "t", "lab": rule}, Chart(None, (observation,), TODAY)).verdicts[0].verdict == verdict
+    )
+
+
+CHICAGO_CHART = partial(Chart, None, on=date(2026, 11, 21), zone=CHICAGO)
+
+
+def ferritin(value: int, when: dict[str, Any], key: str = "in-f") -> dict[str, Any]:
+    kept = {k: v for k, v in lab("ferritin", value, id=key).items() if not k.startswith("effective")}
+    return kept | when
+
+
+def test_a_value_of_this_evening_counts_though_its_stamp_says_tomorrow() -> None:
+    tonight = ferritin(9, {"effectiveDateTime": "2026-11-22T02:05:00Z"})
+    assert judged(FERRITIN, CHICAGO_CHART((tonight,))).met
+    assert not judged(FERRITIN, CHICAGO_CHART((ferritin(9, {"effectiveDateTime": "2026-11-22T06:00:00Z"}),))).met
+
+
+def test_the_latest_value_is_the_latest_instant_not_the_latest_text() -> None:
+    first = ferritin(9, {"effectiveDateTime": "2026-11-21T01:00:00Z"}, "in-first")
+    last = ferritin(90, {"effectiveDateTime": "2026-11-20T23:30:00-06:00"}, "in-last")
+    for observations in ((first, last), (last, first)):
+        assert not judged(FERRITIN, CHICAGO_CHART(observations)).met
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"effectiveInstant": "2026-11-20T08:00:00Z"}, {"effectivePeriod": {"end": "2026-11-20"}},
+        {"effectiveDateTime": "2026-11", "issued": "2026-11-20T08:00:00Z"},
+    ],
+)  # fmt: skip
+def test_a_value_is_dated_by_whatever_says_its_day(when: dict[str, Any]) -> None:
+    assert judged(FERRITIN, CHICAGO_CHART((ferritin(9, when),))).met
+
+
+def test_a_lab_is_known_by_any_of_its_codes() -> None:
+    observation = lab("ferritin", 9)
+    observation["code"] = {"coding": [{"system": "http://loinc.org", "code": "local"}, *observation["code"]["coding"]]}
+    assert only(observation)[0] == "met"
+
+
+SCREEN = {"id": "s", "text": "t", "result": {"name": "screen", "loinc": ["71773-6"], "within_days": 365}}
+
+
+@pytest.mark.parametrize(
+    ("value", "interpretation", "verdict"),
+    [
+        ("Positive", "NEG", "not-met"), ("Negative", "POS", "met"), (None, "NEG", "met"), (None, "POS", "not-met"),
+        (None, None, "not-documented"),
+    ],
+)  # fmt: skip
+def test_a_result_counts_before_its_interpretation(value: str | None, interpretation: str | None, verdict: str) -> None:
+    screen = {k: v for k, v in lab("ferritin", 0).items() if k != "valueQuantity"}
+    screen["code"] = coded("http://loinc.org", "71773-6")
+    screen |= {"valueString": value} if value else {}
+    screen |= {"interpretation": [coded("urn:v3", interpretation)]} if interpretation else {}
+    assert judged(SCREEN, Chart(None, (screen,), TODAY)).verdicts[0].verdict == verdict
+
+
+@pytest.mark.parametrize("said", ["unconfirmed", "provisional", "differential", "refuted", "entered-in-error"])
+def test_a_diagnosis_that_is_not_confirmed_proves_nothing(said: str) -> None:
+    rule = {"id": "d", "text": "t", "condition": {"icd10": ["K50"]}}
+    doubtful = condition("crohn", "K50.00") | {"verificationStatus": coded(VERIFICATION, said)}
+    assert not judged(rule, Chart(None, (doubtful,), TODAY)).met
+    assert judged(rule, Chart(None, (condition("crohn", "K50.00"),), TODAY)).met
+
+
+def test_a_refuted_pregnancy_sets_no_threshold() -> None:
+    limits = {"male": 13, "female": 12, "pregnant": 11}
+    hemoglobin = {"loinc": ["718-7"], "units": {"g/dL": 1}, "below": limits, "within_days": 90}
+    rule = {"id": "h", "text": "t", "lab": hemoglobin}
+    pregnant = condition("pregnancy", "Z33.1")
+    mistaken = pregnant | {"verificationStatus": coded(VERIFICATION, "refuted")}
+    for known, met_ in ((pregnant, False), (mistaken, True)):
+        assert judged(rule, Chart(patient(), (lab("hemoglobin", Decimal("11.5")), known), TODAY)).met is met_
+
+
+ORAL = {"name": "oral", "days": 28, "words": ["ferrous"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "met_"),
+    [({"intent": "order"}, True), ({"intent": "plan"}, False), ({"intent": "proposal"}, False),
+     ({"intent": "order", "doNotPerform": True}, False)],
+)  # fmt: skip
+def test_only_what_was_really_ordered_was_tried(changes: dict[str, Any], met_: bool) -> None:
+    ordered = {
+        "resourceType": "MedicationRequest", "id": "in-o", "status": "completed",
+        "medicationReference": {"reference": "#iron"},
+        "contained": [{"resourceType": "Medication", "id": "iron", "code": {"text": "Ferrous sulfate"}}],
+        "dispenseRequest": {"validityPeriod": {"start": "2026-08-01", "end": "2026-10-01"}},
+    } | changes  # fmt: skip
+    assert judged({"id": "o", "text": "t", "trial": ORAL}, Chart(None, (ordered,), TODAY)).met is met_

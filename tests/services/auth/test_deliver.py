@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ import respx
 
 from services.auth.deliver import benefit_due, claim_due, deliver_benefit, deliver_claim, deliver_inquiry
 from shared.core import Answer, Doubtful, Resource, TryLater
-from shared.fhir.json import encode
+from shared.fhir.json import LIMIT, encode
 from shared.settings import Partner, Site
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.patient import BASE, NOW, PRACTICE, referral
@@ -216,3 +217,62 @@ def test_only_what_is_new_and_active_is_delivered() -> None:
     assert benefit_due(None, request) == "1"
     assert benefit_due(request, request) is None
     assert benefit_due(None, claim) is None
+
+
+# What a payer may say besides
+
+
+@respx.mock
+@pytest.mark.parametrize("said", ["queued", "error"])
+async def test_a_benefit_answer_that_says_nothing_yet_is_a_question(said: str) -> None:
+    assert (await asked(outcome=said)).reason == "benefit-unreadable"
+
+
+@respx.mock
+async def test_a_benefit_answer_without_insurance_can_be_kept() -> None:
+    journey = Journey()
+    journey.hears(*referral())
+    request = journey.one("CoverageEligibilityRequest")
+    told = {k: v for k, v in benefit_answer(request).items() if k != "insurance"}
+    assert journey.answered("benefit-answered", request, told).reason == "preauthorization-asked"
+    assert "insurance" not in journey.one("CoverageEligibilityResponse")
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceType": "Bundle", "entry": [1, null, {"resource": "x"}]}',
+        b'{"resourceType": "ClaimResponse", "request": "Claim/1", "identifier": "x"}',
+        b'{"resourceType": "Parameters", "parameter": [[]]}',
+        b'{"resourceType": "ClaimResponse", "item": [{}], "identifier": [1]}',
+    ],
+)
+async def test_no_shape_of_a_body_is_an_error_of_ours(body: bytes) -> None:
+    respx.post(SUBMIT).respond(200, content=body)
+    assert await submitted() == Answer("preauthorization-unreadable")
+
+
+@respx.mock
+async def test_a_body_past_the_limit_is_read_no_further_and_is_unreadable() -> None:
+    read = 0
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal read
+            while True:
+                read += 1024 * 1024
+                yield b" " * (1024 * 1024)
+
+    respx.post(SUBMIT).mock(return_value=httpx.Response(200, stream=Endless()))
+    assert await submitted() == Answer("preauthorization-unreadable")
+    assert read <= LIMIT + 1024 * 1024
+
+
+@respx.mock
+async def test_an_inquiry_that_finds_only_the_claims_of_others_never_saw_ours() -> None:
+    claim = Journey().benefit_known().one("Claim")
+    other = claim_answer(claim, identifier=[{"system": "s", "value": "v"}], request={"reference": "Claim/other"})
+    assert await inquired(bundle(other)) is None
+    illegal = await inquired(bundle(claim_answer(claim, status="banana")))
+    assert illegal == Answer("preauthorization-unreadable")

@@ -111,10 +111,54 @@ def test_no_medication_request_is_a_missing_dose() -> None:
     assert regimen_of(None, CHART, 90) == "dose-missing"
 
 
-def test_a_fingerprint_changes_with_drug_dose_and_diagnosis_and_not_with_spelling() -> None:
+def test_a_fingerprint_changes_with_drug_dose_diagnosis_and_site_and_not_with_spelling() -> None:
     iron, other = drug("ferric-carboxymaltose"), drug("iron-sucrose")
-    first = fingerprint(iron, medication(750), ("D50.0", "N92.0"))
-    assert first == fingerprint(iron, medication(Decimal("750.0")), ("N92.0", "D50.0"))
-    assert first != fingerprint(other, medication(750), ("D50.0", "N92.0"))
-    assert first != fingerprint(iron, medication(750, 3), ("D50.0", "N92.0"))
-    assert first != fingerprint(iron, medication(750), ("D50.9",))
+    first = fingerprint(iron, medication(750), ("D50.0", "N92.0"), "aic")
+    assert first == fingerprint(iron, medication(Decimal("750.0")), ("N92.0", "D50.0"), "aic")
+    assert first != fingerprint(other, medication(750), ("D50.0", "N92.0"), "aic")
+    assert first != fingerprint(iron, medication(750, 3), ("D50.0", "N92.0"), "aic")
+    assert first != fingerprint(iron, medication(750), ("D50.9",), "aic")
+    assert first != fingerprint(iron, medication(750), ("D50.0", "N92.0"), "home")
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        dose(0), dose(-5), dose(5, "mg/kg") | {"maxDosePerAdministration": {"value": 10, "code": "mL"}},
+        dose(5, repeat={"count": 401}), dose(5, repeat={"count": 2147483647}),
+        dose(5, repeat={"period": 1, "periodUnit": "s"}), dose(5, repeat={"period": 0, "periodUnit": "d"}),
+    ],
+)  # fmt: skip
+def test_a_dose_nobody_can_have_meant_is_missing_and_never_counted(unread: dict[str, Any]) -> None:
+    chart = Chart(patient(), (weight(70),), TODAY)
+    assert doses(unread, chart) == "dose-missing"
+
+
+def test_the_most_doses_are_still_counted() -> None:
+    assert len(doses(dose(5, repeat={"count": 400}))) == 400
+
+
+@pytest.mark.parametrize(("hours", "number"), [(8, 42), (12, 28), (24, 14)])
+def test_a_dose_every_few_hours_is_counted_by_the_hour(hours: int, number: int) -> None:
+    bounds = {"value": 14, "code": "d"}
+    assert len(doses(dose(1000, repeat={"period": hours, "periodUnit": "h", "boundsDuration": bounds}))) == number
+
+
+@pytest.mark.parametrize(("days", "number"), [(89, 13), (91, 13), (92, 14)])
+def test_doses_beyond_the_authorization_asked_for_are_not_counted(days: int, number: int) -> None:
+    bounds = {"value": 52, "code": "wk"}
+    weekly = dose(300, repeat={"period": 1, "periodUnit": "wk", "boundsDuration": bounds})
+    assert len(doses(weekly, days=days)) == number
+
+
+def test_instructions_count_in_their_own_sequence() -> None:
+    later, first = dose(300) | {"sequence": 2}, dose(500) | {"sequence": 1}
+    found = regimen_of({"dosageInstruction": [later, first]}, CHART, 90)
+    assert isinstance(found, Regimen)
+    assert found.amounts == (Decimal(500), Decimal(300))
+
+
+def test_a_weight_that_is_only_bounded_is_no_weight() -> None:
+    heavy = weight(70)
+    heavy["valueQuantity"]["comparator"] = ">"
+    assert doses(dose(5, "mg/kg"), Chart(patient(), (heavy,), TODAY)) == "weight-not-documented"
