@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,10 +21,12 @@ from shared.adapters.migrations import migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.rabbitmq import RabbitBroker
 from shared.adapters.sqlite import SqliteDatabase
-from shared.clock import Clock, system_clock
+from shared.clock import Clock, system_clock, uuid7
 from shared.core import Decision, Event, Service
 from shared.deliveries import Deliveries
 from shared.failpoints import Failpoints
+from shared.fhir.json import encode
+from shared.fhir.outcomes import Issue, outcome
 from shared.fhir.profiles import Validator
 from shared.messages import Catalogue
 from shared.outside import PartnerOutside
@@ -61,6 +63,12 @@ class Handle:
         """A short read of the service's own store."""
         async with self.database.reading() as tx:
             yield store.StoreReader(tx)
+
+    async def quarantine(self, client: str, place: str, issues: Iterable[Issue], body: bytes) -> None:
+        """Keeps what was refused with its issues, where a person sees it (`carepod quarantine`)."""
+        at, said = self.clock(), encode(outcome(issues)).decode()
+        async with self.database.writing() as tx:
+            await store.quarantine(tx, uuid7(at), at, client, place, said, body.decode("utf-8", "backslashreplace"))
 
     async def take(self, event: Event) -> Decision:
         """Decides one event through the run loop; a partner's notification also settles what was in doubt."""

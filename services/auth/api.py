@@ -15,6 +15,7 @@ from services.auth.responses import named_claim, responses_in
 from services.auth.words import target
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import GateError, decode
+from shared.fhir.outcomes import Issue
 from shared.ports import Reader
 from shared.settings import Partner, Site
 from shared.web.requests import Refused, body_of, check_media_types, refused, status_of
@@ -28,6 +29,7 @@ class Handle(Protocol):
     def reader(self) -> AbstractAsyncContextManager[Reader]: ...
     def now(self) -> datetime: ...
     async def take(self, event: Event) -> Decision: ...
+    async def quarantine(self, client: str, place: str, issues: Iterable[Issue], body: bytes) -> None: ...
 
 
 def router(handle: Handle) -> APIRouter:
@@ -42,7 +44,12 @@ def router(handle: Handle) -> APIRouter:
     async def notified(payer_id: str, request: Request) -> Response:
         partner = _authenticated(payer_id, request.headers.get("Authorization", ""), handle.site)
         check_media_types(request, body=True)
-        await _taken(_notification(await body_of(request)), payer_id, partner, handle)
+        body = await body_of(request)
+        try:
+            await _taken(_notification(body), payer_id, partner, handle)
+        except Refused as refusal:
+            await handle.quarantine(partner.id, "POST /notifications/pas", refusal.issues, body)
+            raise
         return Response(status_code=200)
 
     return routes

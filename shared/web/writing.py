@@ -14,8 +14,7 @@ from shared import store
 from shared.app import Application, Handle, Stale
 from shared.clock import uuid7
 from shared.core import Event, Resource, reference
-from shared.fhir.json import encode
-from shared.fhir.outcomes import Issue, outcome
+from shared.fhir.outcomes import Issue
 from shared.fhir.references import references
 from shared.ports import Arrival, Door
 from shared.run import Outcome
@@ -206,11 +205,7 @@ class Writing:
         try:
             yield
         except Refused as refusal:
-            at = self._app.clock()
-            issues = encode(outcome(refusal.issues)).decode()
-            text = body.decode("utf-8", "backslashreplace")
-            async with handle.database.writing() as tx:
-                await store.quarantine(tx, uuid7(at), at, sender.client, place, issues, text)
+            await handle.quarantine(sender.client, place, refusal.issues, body)
             raise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from services.auth.api import router
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import encode
+from shared.fhir.outcomes import Issue
 from shared.ports import Reader
 from shared.settings import Partner, Site
 from shared.web.errors import add_errors
@@ -29,6 +30,7 @@ class Handle:
     journey: Journey
     site: Site = PRACTICE
     events: list[Event] = field(default_factory=list)
+    quarantined: list[tuple[str, list[str]]] = field(default_factory=list)
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
@@ -40,6 +42,9 @@ class Handle:
     async def take(self, event: Event) -> Decision:
         self.events.append(event)
         return self.journey.take(event)
+
+    async def quarantine(self, client: str, place: str, issues: Iterable[Issue], body: bytes) -> None:
+        self.quarantined.append((client, [i.code for i in issues]))
 
 
 def notification(*resources: Any, kind: str = "event-notification") -> dict[str, Any]:
@@ -91,6 +96,7 @@ async def test_a_wrong_secret_is_turned_away_before_anything_is_read(headers: di
     assert response.status_code == 401
     assert response.json()["resourceType"] == "OperationOutcome"
     assert handle.events == []
+    assert handle.quarantined == []
 
 
 @pytest.mark.parametrize("payer", ["unheard-of", "lakeland-advantage"])
@@ -115,6 +121,7 @@ async def test_an_answer_to_a_claim_that_is_not_ours_is_not_found() -> None:
 async def test_what_is_no_notification_is_refused(body: Any) -> None:
     handle, _ = pended()
     assert (await told(handle, body)).status_code == 400
+    assert [client for client, _ in handle.quarantined] == ["payer-prairie-health"]
 
 
 @pytest.mark.parametrize("kind", ["handshake", "heartbeat"])
@@ -132,6 +139,7 @@ async def test_an_illegal_answer_is_refused_with_every_issue_and_becomes_a_quest
     assert response.json()["issue"][0]["expression"][0].endswith("status")
     assert "banana" not in response.text
     assert journey.status == ("question", "on-hold")
+    assert handle.quarantined == [("payer-prairie-health", ["code-invalid"])]
 
 
 async def test_an_illegal_answer_to_a_pended_claim_asks_a_person_at_once_and_once() -> None:
