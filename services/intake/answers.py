@@ -21,13 +21,15 @@ from services.intake.codes import (
     TASK_CODE,
     code_of,
     concept,
+    task_code,
     typed,
 )
 from services.intake.codes import GAP as GAP_SYSTEM
-from services.intake.facts import Case, bare, literal
+from services.intake.facts import Case
+from services.intake.gap import Gap
 from services.intake.orders import called_off
 from services.intake.questions import OPEN
-from services.intake.rules import Gap
+from services.intake.records import bare, literal
 from shared.core import Resource, reference
 
 ASKED_OF_PLACER = ("appeal", "authorization-question", "scheduling-question", "intake-question")
@@ -35,6 +37,17 @@ COMPUTED = frozenset(
     {"status", "businessStatus", "statusReason", "output", "basedOn", "intent", "code", "lastModified"}
 )
 """Elements of the referral Task that are ours alone; the rest stays the placer's."""
+
+
+WANTED_FOR_VISITS: Mapping[str, str] = {
+    "consent-not-active": "The patient's active Consent to treatment, in force on the day of the visit",
+    "consent-refused": "The patient's consent: the latest word on file is a refusal",
+    "coverage-ended": "A Coverage in force on the day of the visit",
+    "labs-missing": "The laboratory results the visit needs",
+    "labs-out-of-date": "Laboratory results recent enough for the day of the visit",
+    "order-out-of-date": "A renewed order: the one on file is too old on the day of the visit",
+}
+"""What scheduling waits for that only the placer can bring, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +70,19 @@ class Course:
     preauthorization: Resource | None
     questions: tuple[Resource, ...]
     appointments: tuple[Resource, ...]
+    chair: Resource | None = None
 
     @property
     def authorization(self) -> str | None:
         """The business status of the authorization."""
         codings = (self.preauthorization or {}).get("businessStatus", {}).get("coding", ())
         return next((c.get("code") for c in codings), None)
+
+    @property
+    def asked_for_visits(self) -> tuple[str, ...]:
+        """What the visits still to be timed wait for that the placer has."""
+        codings = (self.chair or {}).get("statusReason", {}).get("coding", ())
+        return tuple(c["code"] for c in codings if c.get("code") in WANTED_FOR_VISITS)
 
     def visits(self, *statuses: str) -> tuple[Resource, ...]:
         """The visits in one of these statuses."""
@@ -75,8 +95,8 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
     ours = {t["id"]: t for t in questions.values()}
     tasks = {t["id"]: t for t in case.facts.of("Task")} | ours
     about = [t for t in tasks.values() if own and own in _named(t)]
-    asked = [t for t in about if code_of(t.get("code"), TASK_CODE) in ASKED_OF_PLACER and t["status"] in OPEN]
-    authorizations = [t for t in about if code_of(t.get("code"), TASK_CODE) == "preauthorization"]
+    asked = [t for t in about if task_code(t) in ASKED_OF_PLACER and t["status"] in OPEN]
+    authorizations = [t for t in about if task_code(t) == "preauthorization"]
     visits = [a for a in case.facts.resources.values() if a["resourceType"] == "Appointment" and own in _named(a)]
     return Course(
         case,
@@ -86,6 +106,7 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
         max(authorizations, key=lambda t: (t["status"] != "cancelled", t.get("authoredOn", ""), t["id"]), default=None),
         tuple(sorted(asked, key=reference)),
         tuple(sorted(visits, key=lambda a: (a.get("start", ""), a["id"]))),
+        next((t for t in about if task_code(t) == "chair"), None),
     )
 
 
@@ -109,13 +130,13 @@ def incomplete(course: Course) -> Standing | None:
 
 
 def held(course: Course) -> Standing | None:
-    on_hold = course.case.request.get("status") == "on-hold"
-    return Standing("on-hold", "3.0", "The placer's order is on hold") if on_hold else None
+    return Standing("on-hold", "3.0", "The placer's order is on hold") if course.case.on_hold else None
 
 
 def unverified(course: Course) -> Standing | None:
-    outputs = (course.verification or {}).get("output", ())
-    rejected = any(code_of(o.get("type"), ANSWER) == "rejected" for o in outputs)
+    task = course.verification or {}
+    said = {code_of(o.get("type"), ANSWER) for o in task.get("output", ())}
+    rejected = task.get("status") == "rejected" or "rejected" in said
     return Standing("on-hold", "3.0", "The pharmacist did not verify the order") if rejected else None
 
 
@@ -133,7 +154,7 @@ def refused(course: Course) -> Standing | None:
     word = words.get(course.authorization or "")
     if word is None:
         return None
-    if any(code_of(q.get("code"), TASK_CODE) == "appeal" for q in course.questions):
+    if any(task_code(q) == "appeal" for q in course.questions):
         return Standing("on-hold", "3.0", f"{word}; appeal question open")
     return Standing("rejected", "4.0", word)
 
@@ -157,6 +178,11 @@ def visit_cancelled(course: Course) -> Standing | None:
     return Standing("in-progress", "5.1.3") if once_booked else None
 
 
+def visits_waiting(course: Course) -> Standing | None:
+    codes = ", ".join(course.asked_for_visits)
+    return Standing("on-hold", "3.0", f"Information missing for a visit: {codes}") if codes else None
+
+
 def under_way(course: Course) -> Standing | None:
     return Standing("in-progress", "3.0") if course.preauthorization else None
 
@@ -167,7 +193,7 @@ def accepted(_: Course) -> Standing | None:
 
 STANDINGS: tuple[Callable[[Course], Standing | None], ...] = (
     ended, incomplete, held, unverified, authorization_waiting, refused, given, scheduled, unattended,
-    visit_cancelled, under_way, accepted,
+    visit_cancelled, visits_waiting, under_way, accepted,
 )  # fmt: skip
 
 
@@ -227,6 +253,8 @@ def _outputs(course: Course) -> Iterable[dict[str, Any]]:
         text = f"{gap.text} ({gap.expression})"
         yield {"type": _output("missing"), "valueCodeableConcept": concept(GAP_SYSTEM, gap.code, text)}
     yield from _authorization(course)
+    for code in course.asked_for_visits:
+        yield {"type": _output("missing"), "valueCodeableConcept": concept(GAP_SYSTEM, code, WANTED_FOR_VISITS[code])}
     for visit in course.visits("booked", "arrived", "checked-in", "fulfilled"):
         yield {"type": _output("appointment"), "valueReference": {"reference": reference(visit)}}
     for question in course.questions:

@@ -18,13 +18,12 @@ from services.intake.codes import (
     IDENTIFIER_TYPE,
     NPI,
     PATIENT_ID,
-    PLACER_CLIENT,
     SOURCE_UPDATED,
     concept,
     typed,
 )
 from services.intake.entries import RECEIVED, TAKEN, Entry, conditional, faults, names, read, references
-from services.intake.facts import SUBJECT, member_id, subject_of
+from services.intake.records import SUBJECT, member_id, placed_by, subject_of
 from shared.core import Resource, derived_id, reference
 from shared.fhir.outcomes import Issue
 from shared.fhir.references import rewritten
@@ -152,11 +151,12 @@ def _referred(subject: Mapping[str, Any] | None, client: str) -> str | None:
 
 def _ids(entries: Sequence[Entry], push: Push) -> dict[int, str]:
     by_name = {name: e for e in entries for name in names({"fullUrl": e.full_url})}
-    return {e.index: _id(e, push, by_name) for e in entries}
+    types = [e.type for e in entries]
+    return {e.index: _id(e, push, by_name, types[:n].count(e.type)) for n, e in enumerate(entries)}
 
 
-def _id(entry: Entry, push: Push, by_name: Mapping[str, Entry]) -> str:
-    """Our id of one entry, by the business key of its kind."""
+def _id(entry: Entry, push: Push, by_name: Mapping[str, Entry], ordinal: int) -> str:
+    """Our id of one entry, by the business key of its kind; without one, by its ordinal among entries of its type."""
     if entry.ours:
         return entry.ours
     if entry.type == "Patient":
@@ -167,7 +167,7 @@ def _id(entry: Entry, push: Push, by_name: Mapping[str, Entry]) -> str:
     if member:
         return derived_id("in", "Coverage", push.patient, _payer_key(entry.resource, by_name), member)
     known = business_identifier(entry.resource) or entry.named
-    key = (push.client, *known) if known else (*push.key, str(entry.index))
+    key = (push.client, *known) if known else (*push.key, str(ordinal))
     return derived_id("in", entry.type, *key, *([push.patient] if entry.type in PARTIES else []))
 
 
@@ -256,8 +256,7 @@ def _referral(task: Resource | None, order: Resource | None, push: Push) -> Reso
     listed = sent.get("identifier", ())
     known = any(typed(i, "PLAC") for i in listed)
     return {
-        **sent,
-        "extension": [*sent.get("extension", ()), {"url": PLACER_CLIENT, "valueString": push.client}],
+        **placed_by(sent, push.client),
         "identifier": list(listed) if known else [placer, *listed],
         **({"focus": {"reference": reference(order)}} if order and "focus" not in sent else {}),
         "for": {"reference": f"Patient/{push.patient}"},

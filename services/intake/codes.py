@@ -11,7 +11,11 @@ BSER = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 LOINC = "http://loinc.org"
+CONDITION_CERTAINTY = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+ALLERGY_CERTAINTY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 NPI = "http://hl7.org/fhir/sid/us-npi"
+UCUM = "http://unitsofmeasure.org"
 
 ANSWER = CANONICAL + "CodeSystem/answer"
 GAP = CANONICAL + "CodeSystem/gap"
@@ -32,12 +36,20 @@ REFERRAL_ID = IDENTIFIERS + "referral"
 ROLE_ID = IDENTIFIERS + "role"
 SITE_ID = IDENTIFIERS + "site"
 
-HEMOGLOBIN = frozenset({"718-7"})
-FERRITIN = frozenset({"2276-4"})
-TSAT = frozenset({"2502-3"})
-BODY_WEIGHT = frozenset({"29463-7", "3141-9"})
-TB_SCREEN = frozenset({"71773-6", "45323-3", "64084-7"})
-HEPATITIS_B = frozenset({"5195-3", "5196-1", "16933-4"})
+# LOINC, the code a placer is told of first
+HEMOGLOBIN = ("718-7", "20509-6", "30313-1")
+FERRITIN = ("2276-4", "20567-4", "24373-3")
+TSAT = ("2502-3", "14801-5")
+BODY_WEIGHT = ("29463-7", "3141-9")
+TB_SCREEN = ("71773-6", "45323-3", "64084-7", "71774-4", "82311-2")
+HEPATITIS_B = ("5195-3", "5196-1", "16933-4", "63557-3")
+
+CALLED_OFF = {
+    "Task": frozenset({"cancelled", "rejected", "failed", "entered-in-error"}),
+    "ServiceRequest": frozenset({"revoked", "entered-in-error"}),
+    "MedicationRequest": frozenset({"cancelled", "stopped", "entered-in-error"}),
+}
+"""Status words by which a placer takes an order back."""
 
 SITES_OF_CARE = frozenset({"aic", "hopd", "home"})
 

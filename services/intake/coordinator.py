@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from services.intake.answers import course, referral
-from services.intake.facts import Case, Facts, unversioned
+from services.intake.facts import Case, Facts
 from services.intake.folding import came_late, folded, is_answer, placed_task, refusals
+from services.intake.gap import Gap
 from services.intake.orders import called_off, filler_orders
 from services.intake.questions import OPEN, closed, questions_of, unreached
-from services.intake.rules import Gap, gaps
+from services.intake.records import unversioned
+from services.intake.rules import gaps
 from shared.core import Decision, Event, Resource, reference
 from shared.policy import Figures
 from shared.settings import Site

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import httpx
 
-from services.intake.codes import PLACER_CLIENT, task_code
+from services.intake.codes import task_code
+from services.intake.records import placer_client
 from shared.core import Answer, Channel, Resource, TryLater
 from shared.fhir.json import encode
 from shared.ports import Outside, Reader
@@ -20,9 +21,7 @@ LATER = frozenset({408, 425, 429})
 
 def partner_of(task: Resource, site: Site) -> Partner | None:
     """The system that takes our answers to the client who placed this referral, if the practice configured one."""
-    extensions = task.get("extension", ())
-    client = next((e["valueString"] for e in extensions if e.get("url") == PLACER_CLIENT), "")
-    referrer = site.referrers.get(client)
+    referrer = site.referrers.get(placer_client(task) or "")
     return site.partners.get(referrer.answers_to or "") if referrer else None
 
 

@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
 
-from services.intake.codes import LOINC, NPI, SITE_ID, task_code, typed
+from services.intake.codes import (
+    CONSENT_SCOPE,
+    LOINC,
+    NPI,
+    SITE_ID,
+    code_of,
+    task_code,
+)
+from services.intake.records import day, denies, force, holds, identifiers, literal, subject_of, taken_on
 from shared.catalogue import Drug, recognised
 from shared.core import Resource, derived_id, reference
 from shared.settings import Site
-
-SUBJECT = {
-    "AllergyIntolerance": "patient",
-    "Consent": "patient",
-    "Coverage": "beneficiary",
-    "Device": "patient",
-    "Immunization": "patient",
-    "RelatedPerson": "patient",
-    "Task": "for",
-}
-"""Element naming the patient, where it is not `subject`."""
-
-_WRITTEN = ("versionId", "lastUpdated")
-
-
-def bare(resource: Resource) -> dict[str, Any]:
-    """A resource without its meta: what its source said, not when or in which version."""
-    return {k: v for k, v in resource.items() if k != "meta"}
-
-
-def unversioned(resource: Resource) -> dict[str, Any]:
-    """A stored resource as a decision may save it again: without what the run loop writes."""
-    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in _WRITTEN}
-    return bare(resource) | ({"meta": meta} if meta else {})
-
-
-def literal(element: Mapping[str, Any] | None) -> str | None:
-    """`Type/id` of a Reference, without base address or version."""
-    text = (element or {}).get("reference")
-    if not isinstance(text, str) or "/" not in text:
-        return None
-    return "/".join(text.partition("/_history/")[0].split("/")[-2:])
-
-
-def subject_of(resource: Resource) -> str | None:
-    """The id of the Patient a resource is about, by its literal reference; a Patient is about himself."""
-    if resource["resourceType"] == "Patient":
-        return str(resource["id"])
-    found = literal(resource.get(SUBJECT.get(resource["resourceType"], "subject")))
-    return found.removeprefix("Patient/") if found and found.startswith("Patient/") else None
-
-
-def day(text: Any) -> date | None:
-    """The day of a FHIR date, dateTime or instant as written; None unless it names a day."""
-    try:
-        return date.fromisoformat(str(text)[:10])
-    except ValueError:
-        return None
-
-
-def identifiers(resource: Resource | None, system: str) -> Iterator[str]:
-    """Values of a resource's identifiers of one system."""
-    for identifier in (resource or {}).get("identifier", ()):
-        if identifier.get("system") == system and identifier.get("value"):
-            yield str(identifier["value"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +95,26 @@ class Case:
 
     @cached_property
     def medications(self) -> tuple[Resource, ...]:
-        """The MedicationRequests of this referral, the infused drug first."""
+        """The MedicationRequests of this referral, the infused drug first; of that, those in force if there are any."""
         found = [m for m in self.facts.of("MedicationRequest") if self._belongs(m)]
-        return tuple(sorted(found, key=lambda m: (recognised(self.codings(m)) is None, m["id"])))
+        others = [m for m in found if recognised(self.codings(m)) is None]
+        infused = sorted((m for m in found if m not in others), key=force)
+        return (*(m for m in infused if force(m) == force(infused[0])), *others)
+
+    @property
+    def infused(self) -> tuple[Resource, ...]:
+        """The MedicationRequests of a drug this practice infuses."""
+        return tuple(m for m in self.medications if recognised(self.codings(m)) is not None)
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether the placer has put the order or its prescription on hold."""
+        return "on-hold" in (self.request.get("status"), self.medication.get("status"))
+
+    @property
+    def patient(self) -> Resource:
+        """The Patient; empty where none is on file."""
+        return self.facts.resources.get(f"Patient/{self.facts.patient}", {})
 
     def _belongs(self, medication: Resource) -> bool:
         own = f"ServiceRequest/{self.request.get('id')}"
@@ -181,7 +151,7 @@ class Case:
         request = self.request
         timings = [request.get("occurrenceTiming", {})]
         timings += [d.get("timing", {}) for d in self.medication.get("dosageInstruction", ())]
-        events = [e for t in timings for e in t.get("event", ())]
+        events = [e for t in timings for e in t.get("event", ()) if e]
         return (
             request.get("occurrencePeriod", {}).get("start")
             or request.get("occurrenceDateTime")
@@ -194,7 +164,7 @@ class Case:
         asked = (self.request, self.medication)
         concepts = [c for a in asked for c in a.get("reasonCode", ())]
         conditions = (self.facts.at(r) for a in asked for r in a.get("reasonReference", ()))
-        concepts += [c.get("code", {}) for c in conditions if c and c["resourceType"] == "Condition"]
+        concepts += [c.get("code", {}) for c in conditions if c and c["resourceType"] == "Condition" and holds(c)]
         return tuple(coding for c in concepts for coding in c.get("coding", ()))
 
     @cached_property
@@ -205,23 +175,38 @@ class Case:
 
     @cached_property
     def prescriber_npis(self) -> tuple[str, ...]:
-        """NPIs written for the prescriber: on the reference, the Practitioner or his role."""
+        """NPIs written for the prescriber: on the reference, the Practitioner or his role; an Organization is none."""
         named = self.facts.at(self.requester)
+        kind = named["resourceType"] if named else (literal(self.requester) or self.requester.get("type") or "/")
+        if kind.partition("/")[0] not in ("", "Practitioner", "PractitionerRole"):
+            return ()
         person = self.facts.at((named or {}).get("practitioner"))
         written = {"identifier": [self.requester.get("identifier", {})]}
         return tuple(n for r in (written, named, person) for n in identifiers(r, NPI))
 
     @cached_property
     def coverages(self) -> tuple[Resource, ...]:
-        """Active Coverages: those the request names first, then the patient's others in their order."""
+        """Active Coverages: those in force first, of these the ones the request names, then the patient's others."""
         named = [literal(i) for i in self.request.get("insurance", ())]
         active = [c for c in self.facts.of("Coverage") if c.get("status") == "active"]
 
-        def rank(coverage: Resource) -> tuple[int, int, str]:
-            own = reference(coverage)
-            return (named.index(own) if own in named else len(named), int(coverage.get("order", 99)), own)
+        def rank(coverage: Resource) -> tuple[bool, int, int, str]:
+            own, place = reference(coverage), int(coverage.get("order", 99))
+            return (not self.covers(coverage), named.index(own) if own in named else len(named), place, own)
 
         return tuple(sorted(active, key=rank))
+
+    def covers(self, coverage: Resource) -> bool:
+        """Whether a Coverage is in force on the date of service: the start date, unless the case is judged later."""
+        on = max(day(self.start) or self.on, self.on).isoformat()
+        first, last = (str(coverage.get("period", {}).get(end, "")) for end in ("start", "end"))
+        return first[:10] <= on and (not last or on[: len(last)] <= last[:10])
+
+    def consents(self) -> tuple[Resource, ...]:
+        """The active Consents to treatment, the latest first."""
+        scoped = (c for c in self.facts.of("Consent") if code_of(c.get("scope"), CONSENT_SCOPE) == "treatment")
+        active = (c for c in scoped if c.get("status") == "active")
+        return tuple(sorted(active, key=lambda c: (c.get("dateTime", ""), denies(c), c["id"]), reverse=True))
 
     def payer_identifiers(self, coverage: Resource) -> set[tuple[str, str]]:
         """(system, value) pairs by which a Coverage names its payers."""
@@ -246,18 +231,7 @@ class Case:
             for o in self.facts.of("Observation")
             if o.get("status") in ("final", "amended", "corrected")
             and any(key.startswith("value") for key in o)
+            and "dataAbsentReason" not in o
             and any(c.get("system") == LOINC and c.get("code") in wanted for c in o.get("code", {}).get("coding", ()))
         ]
         return tuple(sorted(valid, key=lambda o: (taken_on(o) or date.min, o["id"]), reverse=True))
-
-
-def taken_on(observation: Resource) -> date | None:
-    """The day a result belongs to."""
-    period = observation.get("effectivePeriod", {})
-    return day(observation.get("effectiveDateTime") or observation.get("effectiveInstant") or period.get("start"))
-
-
-def member_id(coverage: Resource) -> str | None:
-    """The member's number: subscriberId, else the identifier of type MB."""
-    written = (i.get("value") for i in coverage.get("identifier", ()) if typed(i, "MB"))
-    return coverage.get("subscriberId") or next((v for v in written if v), None)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.intake.codes import ANSWER, SOURCE_UPDATED, code_of, task_code, typed
-from services.intake.facts import Facts, bare, literal, subject_of
-from services.intake.orders import CALLED_OFF
+from services.intake.codes import ANSWER, CALLED_OFF, QUESTION, SOURCE_UPDATED, code_of, task_code, typed
+from services.intake.facts import Facts
 from services.intake.questions import OPEN
+from services.intake.records import bare, literal, placed_by, placer_client, subject_of
 from shared.core import Event, Resource, reference
+
+ANSWERS = frozenset({"confirmed", "rejected"})
+"""What a question may be answered with."""
 
 
 def folded(event: Event, facts: Facts) -> dict[str, Resource]:
@@ -70,7 +73,10 @@ def placed_task(event: Event, facts: Facts) -> Resource | None:
     if event.kind != "command":
         return None
     sent = next((t for t in event.of_type("Task") if not is_question(facts.resources.get(reference(t)))), None)
-    return sent if sent is None or reference(sent) in facts.resources else _known_by_order(sent, event, facts)
+    if sent is None:
+        return None
+    stored = facts.resources.get(reference(sent))
+    return placed_by(sent, placer_client(stored)) if stored is not None else _known_by_order(sent, event, facts)
 
 
 def _known_by_order(task: Resource, event: Event, facts: Facts) -> Resource:
@@ -81,7 +87,7 @@ def _known_by_order(task: Resource, event: Event, facts: Facts) -> Resource:
     if not placed & {_key(i) for i in order.get("identifier", ())}:
         return task
     known = (t for t in facts.tasks("referral") if literal(t.get("focus")) == focus)
-    return next(({**t, "status": task["status"]} for t in known), task)
+    return next(({**t, "status": task.get("status")} for t in known), task)
 
 
 def _key(identifier: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -109,14 +115,27 @@ def unknown_task(event: Event, facts: Facts) -> list[str]:
 
 
 def empty_answer(event: Event, facts: Facts) -> list[str]:
-    """A question completed without an answer."""
+    """A question completed without one of the answers there are."""
     return [
         "answer-missing"
         for t in event.of_type("Task")
         if is_question(facts.resources.get(reference(t)))
         and t.get("status") == "completed"
-        and not any(code_of(o.get("type"), ANSWER) for o in t.get("output", ()))
+        and not any(code_of(o.get("type"), ANSWER) in ANSWERS for o in t.get("output", ()))
     ]
+
+
+def verified_by_the_placer(event: Event, facts: Facts) -> list[str]:
+    """An order verified by the client who placed it: that is for a pharmacist of this practice."""
+    codes = []
+    for task in event.of_type("Task"):
+        stored = facts.resources.get(reference(task)) or {}
+        asks = {code_of(i.get("type"), QUESTION) for i in stored.get("input", ())}
+        referral = next((facts.at(p) for p in stored.get("partOf", ())), None)
+        moved = "order-verification" in asks and task.get("status") != stored["status"]
+        if moved and placer_client(referral) == event.source:
+            codes.append("verification-not-by-placer")
+    return codes
 
 
 def closed_question(event: Event, facts: Facts) -> list[str]:
@@ -147,7 +166,10 @@ def our_own_order(event: Event, facts: Facts) -> list[str]:
     return ["order-is-ours" for s in stored if s.get("intent") == "filler-order"]
 
 
-REFUSALS = (another_patient, unknown_task, empty_answer, closed_question, cancelled_referral, our_own_order)
+REFUSALS = (
+    another_patient, unknown_task, empty_answer, verified_by_the_placer, closed_question, cancelled_referral,
+    our_own_order,
+)  # fmt: skip
 
 
 def refusals(event: Event, facts: Facts) -> tuple[str, ...]:

@@ -6,18 +6,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from services.intake.codes import NPI, ORDER_ID, SITE_ID, SITE_OF_CARE, SITES_OF_CARE, THERAPY, code_of, concept
-from services.intake.facts import Case, day, literal
-from services.intake.rules import Gap, npi_holds
+from services.intake.codes import (
+    CALLED_OFF,
+    NPI,
+    ORDER_ID,
+    SITE_ID,
+    SITE_OF_CARE,
+    SITES_OF_CARE,
+    THERAPY,
+    code_of,
+    concept,
+)
+from services.intake.facts import Case
+from services.intake.gap import Gap
+from services.intake.records import day, literal
+from services.intake.rules import npi_holds
 from shared.catalogue import DRUG, HCPCS, Drug
 from shared.core import Resource, reference
-
-CALLED_OFF = {
-    "Task": frozenset({"cancelled", "rejected", "failed", "entered-in-error"}),
-    "ServiceRequest": frozenset({"revoked", "entered-in-error"}),
-    "MedicationRequest": frozenset({"cancelled", "stopped", "entered-in-error"}),
-}
-"""Status words by which a placer takes an order back."""
 
 SUPPORTING = ("Observation", "MedicationStatement", "AllergyIntolerance", "DocumentReference", "Consent")
 """Kinds that stand in the order's supportingInfo behind its MedicationRequests."""
@@ -28,7 +33,7 @@ def called_off(case: Case) -> str | None:
     before = case.stored["status"] if case.stored else None
     if before == "cancelled":
         return "cancelled"
-    said = case.placed and case.referral["status"] != before
+    said = case.placed and case.referral.get("status") != before
     sent = [case.request, case.medication, *([case.referral] if said else [])]
     return next((s["status"] for s in sent if s and s.get("status") in CALLED_OFF[s["resourceType"]]), None)
 
@@ -37,8 +42,10 @@ def order_status(case: Case, gaps: Iterable[Gap]) -> str:
     """draft until clinically complete, active from then on; a gap that opens later puts it on hold."""
     if called_off(case):
         return "revoked"
-    if case.request.get("status") in ("on-hold", "completed"):
-        return str(case.request["status"])
+    if case.request.get("status") == "completed":
+        return "completed"
+    if case.on_hold:
+        return "on-hold"
     if any(g.clinical for g in gaps):
         return "on-hold" if case.activated else "draft"
     return "active"

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from services.intake.codes import ANSWER, DIGEST_ID, QUESTION, ROLE_ID, TASK_CODE, code_of, concept
-from services.intake.facts import Case, bare, literal
+from services.intake.facts import Case
+from services.intake.records import bare, literal
 from shared.core import Resource, derived_id, reference
 
 OPEN = ("draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold")

@@ -6,24 +6,15 @@ Law of this file: no rule stops another; the placer gets every gap in one answer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from services.intake.codes import (
-    BODY_WEIGHT,
-    FERRITIN,
-    HEMOGLOBIN,
-    HEPATITIS_B,
-    ICD_10_CM,
-    SITE_OF_CARE,
-    SITES_OF_CARE,
-    TB_SCREEN,
-    TSAT,
-    code_of,
-)
-from services.intake.facts import Case, day, member_id, taken_on
+from services.intake.codes import ICD_10_CM, SITE_OF_CARE, SITES_OF_CARE, code_of
+from services.intake.facts import Case
+from services.intake.gap import Gap, Rule, limit
+from services.intake.records import day, denies, holds, member_id
+from services.intake.results import ferritin, hemoglobin, hepatitis_b, tb_screen, tsat, weight
 from shared.core import Resource
 from shared.policy import Figures
 
@@ -32,39 +23,36 @@ NPI_SHAPE = re.compile(r"[12][0-9]{9}")
 NPI_PREFIX = "80840"
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """One thing missing: its code, where it would stand (FHIRPath), and what would be right.
-
-    `clinical` gaps keep the order a draft; the others are told to the placer and withhold nothing.
-    """
-
-    code: str
-    expression: str
-    text: str
-    clinical: bool = True
-
-
-Rule = Callable[[Case, Figures], Gap | None]
-
-
-def limit(figures: Figures, figure_id: str, case: Case) -> Any | None:
-    """The value of a figure in force and adopted, else None: a draft nobody adopted decides nothing."""
-    found = figures.all(figure_id, case.on)
-    return found[0].value if found else None
-
-
 def order(case: Case, _: Figures) -> Gap | None:
-    """A referral needs a ServiceRequest that is an order, not a draft (BSeR referral)."""
+    """A referral needs a ServiceRequest that is an order in force, and so is its prescription (BSeR referral)."""
     if not case.request:
         return Gap("order-missing", "Task.focus", "The ServiceRequest that orders the infusion, as Task.focus")
-    if case.request.get("status") in ("draft", "unknown"):
-        return Gap("order-not-active", "ServiceRequest.status", "An order with status active")
+    asked = [r for r in (case.request, case.medication) if r]
+    if any(r.get("doNotPerform") for r in asked):
+        return Gap("order-forbids", "ServiceRequest.doNotPerform", "An order to give the infusion, not one against it")
+    if any(not str(r.get("intent")).endswith("order") or r.get("status") in NOT_IN_FORCE for r in asked):
+        return Gap("order-not-active", "ServiceRequest.status", "Order and prescription with intent order, active")
+    return None
+
+
+NOT_IN_FORCE = frozenset({None, "draft", "unknown"})
+
+
+def patient(case: Case, _: Figures) -> Gap | None:
+    """The patient lives, and his record is the one in use."""
+    deceased = case.patient.get("deceasedBoolean") or "deceasedDateTime" in case.patient
+    if deceased:
+        return Gap("patient-deceased", "Patient.deceased", "A patient who lives, or his record corrected")
+    replaced = any(link.get("type") == "replaced-by" for link in case.patient.get("link", ()))
+    if replaced or case.patient.get("active") is False:
+        return Gap("patient-inactive", "Patient.active", "The patient's record in use")
     return None
 
 
 def drug(case: Case, _: Figures) -> Gap | None:
     """The drug is one this practice infuses, named by RxNorm, NDC or HCPCS."""
+    if len(case.infused) > 1 and case.drug is not None:
+        return Gap("medication-ambiguous", "MedicationRequest", "One prescription of the drug, with all its doses")
     if case.drug is not None:
         return None
     where = "MedicationRequest.medicationCodeableConcept"
@@ -74,14 +62,19 @@ def drug(case: Case, _: Figures) -> Gap | None:
 def dose(case: Case, _: Figures) -> Gap | None:
     """Each dose has an amount and a timing; intake never chooses either."""
     instructions = case.medication.get("dosageInstruction", ())
-    if any(i.get("timing") and _amount(i) for i in instructions):
+    if instructions and all(i.get("timing") and _amount(i) for i in instructions):
         return None
     return Gap("dose-missing", "MedicationRequest.dosageInstruction", "Dose with unit, and timing of every dose")
 
 
 def _amount(instruction: Mapping[str, Any]) -> Mapping[str, Any]:
     doses = (d.get("doseQuantity", {}) for d in instruction.get("doseAndRate", ()))
-    return next((d for d in doses if "value" in d), {})
+    return next((d for d in doses if _is_exact(d)), {})
+
+
+def _is_exact(quantity: Mapping[str, Any]) -> bool:
+    unit = quantity.get("code") or quantity.get("unit")
+    return bool(unit) and quantity.get("value", 0) > 0 and "comparator" not in quantity
 
 
 def diagnosis(case: Case, _: Figures) -> Gap | None:
@@ -129,7 +122,10 @@ def start_date(case: Case, figures: Figures) -> Gap | None:
 
 
 def coverage(case: Case, _: Figures) -> Gap | None:
-    """An active Coverage is known; without one the order still goes on."""
+    """An active Coverage is known, in force on the date of service; without one the order still goes on."""
+    if case.coverages and not case.covers(case.coverages[0]):
+        text = "A Coverage in force on the start date"
+        return Gap("coverage-not-in-force", "Coverage.period", text, clinical=False)
     if case.coverages:
         return None
     return Gap("coverage-missing", "ServiceRequest.insurance", "An active Coverage of the patient", clinical=False)
@@ -163,38 +159,14 @@ def site_of_care(case: Case, _: Figures) -> Gap | None:
 
 
 def consent(case: Case, _: Figures) -> Gap | None:
-    """The patient's consent is on file; scheduling waits for it, the order does not."""
-    if any(c.get("status") == "active" for c in case.facts.of("Consent")):
+    """The patient's latest word on treatment is a consent; scheduling waits for it, the order does not."""
+    latest = next(iter(case.consents()), None)
+    if latest is not None and denies(latest):
+        text = "The patient's consent: the latest word on file is a refusal"
+        return Gap("consent-refused", "Consent.provision.type", text, clinical=False)
+    if latest is not None:
         return None
     return Gap("consent-missing", "Consent", "The patient's active Consent to treatment", clinical=False)
-
-
-def result(name: str, codes: frozenset[str], figure_id: str) -> Rule:
-    """A rule: a result of these codes is there, dated, and not older than the figure's days."""
-
-    def result_current(case: Case, figures: Figures) -> Gap | None:
-        found = case.results(codes)
-        dated = [d for o in found if (d := taken_on(o)) is not None and d <= case.on + timedelta(days=1)]
-        where = f"Observation.where(code.coding.code = '{sorted(codes)[0]}')"
-        if not found:
-            return Gap(f"{name}-missing", where, f"A final {name} result with value and date")
-        if not dated:
-            return Gap(f"{name}-undated", f"{where}.effective", f"The date of the {name} result, not in the future")
-        days = limit(figures, figure_id, case)
-        if days is not None and dated[0] < case.on - timedelta(days=days):
-            return Gap(f"{name}-out-of-date", f"{where}.effective", f"A {name} result of the last {days} days")
-        return None
-
-    result_current.__name__ = name
-    return result_current
-
-
-weight = result("weight", BODY_WEIGHT, "weight_valid_for_days")
-hemoglobin = result("hemoglobin", HEMOGLOBIN, "labs_valid_for_days")
-ferritin = result("ferritin", FERRITIN, "labs_valid_for_days")
-tsat = result("tsat", TSAT, "labs_valid_for_days")
-tb_screen = result("tb-screen", TB_SCREEN, "screening_valid_for_days")
-hepatitis_b = result("hepatitis-b", HEPATITIS_B, "screening_valid_for_days")
 
 
 def weight_for_dose(case: Case, figures: Figures) -> Gap | None:
@@ -207,7 +179,7 @@ def weight_for_dose(case: Case, figures: Figures) -> Gap | None:
 def oral_iron(case: Case, figures: Figures) -> Gap | None:
     """Oral iron was tried, or a reason against it is written: MedicationStatement, or AllergyIntolerance to it."""
     tried = any(_told(s) for s in case.facts.of("MedicationStatement") if _is_oral_iron(s, case, figures))
-    intolerant = any(_is_oral_iron(a, case, figures) for a in case.facts.of("AllergyIntolerance"))
+    intolerant = any(holds(a) and _is_oral_iron(a, case, figures) for a in case.facts.of("AllergyIntolerance"))
     if tried or intolerant:
         return None
     text = "Oral iron tried (MedicationStatement with period), or not-taken with the reason, or an intolerance"
@@ -250,7 +222,7 @@ def gaps(case: Case, figures: Figures) -> tuple[Gap, ...]:
 
 ANY = ""
 ALWAYS: tuple[Rule, ...] = (
-    order, drug, dose, diagnosis, prescriber, start_date, coverage, member, payer, site_of_care, consent,
+    order, patient, drug, dose, diagnosis, prescriber, start_date, coverage, member, payer, site_of_care, consent,
 )  # fmt: skip
 RULES: Mapping[str, tuple[Rule, ...]] = {
     ANY: ALWAYS,

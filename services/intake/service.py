@@ -10,8 +10,8 @@ from services.intake import bundles
 from services.intake.coordinator import Policy, coordinate
 from services.intake.deliver import placer
 from services.intake.entries import RECEIVED
-from services.intake.facts import subject_of
 from services.intake.gather import gather_facts
+from services.intake.records import subject_of
 from shared.core import Resource, Service
 from shared.policy import load_figures
 from shared.settings import Site
@@ -44,7 +44,7 @@ def by_code(resource: Resource) -> Sequence[str]:
 
 def by_status(resource: Resource) -> Sequence[str]:
     """The status."""
-    return [resource["status"]]
+    return [resource["status"]] if "status" in resource else []
 
 
 SEARCH: Mapping[str, Mapping[str, Callable[[Resource], Sequence[str]]]] = {

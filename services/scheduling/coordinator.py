@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from services.scheduling.appointments import bare, hold_of
+from services.scheduling.cases import ENDED, cases
 from services.scheduling.elements import is_task
 from services.scheduling.facts import Facts
-from services.scheduling.holds import ENDED, Frame, cases, settled, spans
+from services.scheduling.holds import Frame, settled, spans
 from services.scheduling.outcomes import called_off, outcome
 from services.scheduling.plans import Plan, lanes, places, planned
 from services.scheduling.policy import Practice

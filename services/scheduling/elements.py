@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -88,9 +89,22 @@ def day(text: str | None, zone: ZoneInfo) -> date | None:
     """The local day of a FHIR date or dateTime; an imprecise one counts as its first day."""
     if not text:
         return None
-    if "T" in text:
+    written = date.fromisoformat((text + "-01-01")[:10])
+    if "T" not in text:
+        return written
+    try:
         return datetime.fromisoformat(text).astimezone(zone).date()
-    return date.fromisoformat((text + "-01-01")[:10])
+    except (ValueError, OverflowError):  # a leap second, or the first or last hours of the calendar: the day as written
+        return written
+
+
+def last_day(text: str | None, zone: ZoneInfo) -> date | None:
+    """The same for the end of a Period, which FHIR includes: an imprecise one counts as its last day."""
+    found = day(text, zone)
+    if found is None or text is None or len(text) > len("2026-12"):
+        return found
+    month = found.month if "-" in text else 12
+    return date(found.year, month, monthrange(found.year, month)[1])
 
 
 def instant(text: str | None) -> datetime | None:

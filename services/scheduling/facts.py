@@ -55,7 +55,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One dose as an Appointment: where it stands, and its place where it has one."""
+    """One dose as an Appointment: where it stands, and its place where it has one.
+
+    `changed`: it is booked for other days, another site or another drug than the order now asks for.
+    """
 
     id: str
     dose: Dose
@@ -63,6 +66,7 @@ class Visit:
     stored: Resource | None = None
     place: Place | None = None
     hold: Hold = Hold()
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

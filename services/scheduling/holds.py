@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from services.scheduling.appointments import read, site_of, stored_dose, visit_of
-from services.scheduling.elements import any_refers, code_of, identified
-from services.scheduling.facts import Case, Facts, Hold, Visit
+from services.scheduling.authorization import ANSWERED, authorized_days, fingerprint, hold_answer
+from services.scheduling.cases import differs
+from services.scheduling.facts import Case, Hold, Visit
 from services.scheduling.policy import Practice
-from services.scheduling.rules import (
-    ANSWERED,
-    Look,
-    fingerprint,
-    hold_answer,
-    last_day,
-    obstacles,
-    readiness,
-)
-from services.scheduling.series import Unreadable, doses
+from services.scheduling.records import days_of, first_coverage
+from services.scheduling.rivals import last_given
+from services.scheduling.rules import Look, last_day, obstacles, readiness
 from services.scheduling.workdays import business_days_from
-from shared.catalogue import recognised
-from shared.core import Resource, reference
-from shared.settings import InfusionSite, Site
-
-ENDED = frozenset({"revoked", "entered-in-error"})
-"""Order statuses on which everything that has not happened is called off."""
+from shared.settings import InfusionSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,65 +34,6 @@ class Frame:
 
     def number(self, figure: str, site: InfusionSite) -> int:
         return self.practice.number(figure, self.today(site))
-
-
-# Cases
-
-
-def cases(facts: Facts, site: Site) -> tuple[Case, ...]:
-    """Every order for a chair that has not been completed, oldest first."""
-    orders = [r for r in facts.resources if r["resourceType"] == "ServiceRequest"]
-    return tuple(_case(o, facts, site) for o in orders if _is_for_a_chair(o) and o["status"] != "completed")
-
-
-def _is_for_a_chair(order: Resource) -> bool:
-    places = (code_of(place, "site-of-care") for place in order.get("locationCode", ()))
-    return order["intent"] == "filler-order" and "home" not in places
-
-
-def _case(order: Resource, facts: Facts, site: Site) -> Case:
-    request = next(
-        (r for i in order.get("supportingInfo", ()) if _is_request(r := facts.find(i.get("reference")))), None
-    )
-    drug = recognised(order.get("code", {}).get("coding", ()))
-    if drug is None and request is not None:
-        drug = recognised(request.get("medicationCodeableConcept", {}).get("coding", ()))
-    case = Case(order, _site(order, site), facts, request, drug)
-    if order["status"] in ENDED:
-        return replace(case, unordered=tuple(_stored(case)))
-    try:
-        return _with_doses(case)
-    except Unreadable as unreadable:
-        return replace(case, problem=unreadable.code, visits=tuple(_stored(case)))
-
-
-def _is_request(resource: Resource | None) -> bool:
-    return resource is not None and resource["resourceType"] == "MedicationRequest"
-
-
-def _site(order: Resource, site: Site) -> InfusionSite:
-    """The site the order names, else the first one of the practice."""
-    names = (identified(performer, "site") for performer in order.get("performer", ()))
-    return next((s for name in names if name and (s := site.site(name))), site.sites[0])
-
-
-def _with_doses(case: Case) -> Case:
-    if case.request is None:
-        raise Unreadable("medication-request-missing")
-    if case.drug is None:
-        raise Unreadable("drug-not-in-catalogue")
-    series = doses(case.order, case.request, case.drug, case.site.time_zone)
-    visits = tuple(visit_of(case.order, dose, case.facts) for dose in series)
-    ids = {v.id for v in visits}
-    return replace(case, visits=visits, unordered=tuple(v for v in _stored(case) if v.id not in ids))
-
-
-def _stored(case: Case) -> Iterator[Visit]:
-    """The order's own Appointments that are not called off, by dose."""
-    target = reference(case.order)
-    found = (a for a in case.facts.of("Appointment") if any_refers(a.get("basedOn", ()), target))
-    visits = (read(a, stored_dose(a)) for a in found if a["status"] != "cancelled" and a["id"].startswith("sc-"))
-    return iter(sorted(visits, key=lambda v: v.dose.number))
 
 
 # What has been answered
@@ -139,17 +67,7 @@ def given_back(visit: Visit, hold: Hold) -> Visit:
 
 def _is_stale(case: Case, visit: Visit) -> bool:
     """Whether the order has since moved the days, the site or the drug of a visit that is not booked."""
-    if visit.stored is None or case.problem or visit.status not in ("proposed", "pending"):
-        return False
-    before = visit.stored
-    drug = code_of(before["serviceType"][0], "drug")
-    ordered = (stored_dose(before).on, stored_dose(before).last)
-    return (*ordered, site_of(before), drug) != (
-        visit.dose.on,
-        visit.dose.last,
-        case.site.id,
-        case.drug.key if case.drug else None,
-    )
+    return not case.problem and visit.status in ("proposed", "pending") and differs(case, visit)
 
 
 def _unmet(case: Case, visit: Visit, frame: Frame) -> bool:
@@ -171,14 +89,32 @@ def judged_on(case: Case, visit: Visit, frame: Frame) -> date:
         return on
     if visit not in case.visits:
         return max(visit.dose.on, frame.today(case.site))
-    return max(window(case, visit, frame)[0], frame.first_day(case.site))
+    return max(window(case, visit, frame)[0], opening(case, frame))
+
+
+def opening(case: Case, frame: Frame) -> date:
+    """The first day on which any dose of the order may be given.
+
+    It may still be given away, lies within the authorization and the coverage, and keeps the least gap to the doses of
+    the same drug that another order has given.
+    """
+    covered = days_of((first_coverage(case) or {}).get("period", {}), case.site.time_zone)[0]
+    given = last_given(case)
+    after_it = given + least_gap(case) if given else None
+    days = (frame.first_day(case.site), authorized_days(case)[0], covered, after_it)
+    return max(d for d in days if d is not None)
+
+
+def before(case: Case, visit: Visit) -> Visit | None:
+    """The visit of the dose before, None for the first."""
+    return next((v for v in reversed(case.visits) if v.dose.number < visit.dose.number), None)
 
 
 def window(case: Case, visit: Visit, frame: Frame) -> tuple[date, date]:
     """First and last day for a visit, by the times the visits before it have."""
-    index = visit.dose.number - 1
-    first = day_of(case, case.visits[0]) if index else None
-    return window_after(case, visit, frame, first, day_of(case, case.visits[index - 1]) if index else None)
+    if (previous := before(case, visit)) is None:
+        return window_after(case, visit, frame, None, None)
+    return window_after(case, visit, frame, day_of(case, case.visits[0]), day_of(case, previous))
 
 
 def window_after(
@@ -196,7 +132,7 @@ def window_after(
     if previous is not None:
         begin = max(begin, previous + least_gap(case))
     if dose.number == 1:
-        begin = max(begin, frame.first_day(case.site))
+        begin = max(begin, opening(case, frame))
     return begin, begin + (dose.last - dose.on)
 
 
@@ -214,13 +150,13 @@ def opens_on(case: Case, visit: Visit, frame: Frame) -> date | None:
 
 def wanted(case: Case, visit: Visit, frame: Frame) -> tuple[date, date] | None:
     """First and last day to look for a time, None when the visit wants none now."""
-    index = visit.dose.number - 1
-    if visit.status != "proposed" or (index and case.visits[index - 1].place is None):
+    previous = before(case, visit)
+    if visit.status != "proposed" or (previous is not None and previous.place is None):
         return None
     if not _may_ask(case, visit, frame) or opens_on(case, visit, frame) is not None:
         return None
     begin, last = window(case, visit, frame)
-    look = Look(case, visit, max(begin, frame.first_day(case.site)), frame.at, frame.practice)
+    look = Look(case, visit, max(begin, opening(case, frame)), frame.at, frame.practice)
     if obstacles(look):
         return None
     ends = [last, last_day(look), _day_before_next(case, visit)]
@@ -229,9 +165,14 @@ def wanted(case: Case, visit: Visit, frame: Frame) -> tuple[date, date] | None:
 
 def _may_ask(case: Case, visit: Visit, frame: Frame) -> bool:
     """A refusal waits until the authorization changes; after too many unanswered holds, something must happen first."""
-    if case.problem or visit.hold.refused == fingerprint(case):
+    if case.problem or is_refused(case, visit):
         return False
     return frame.stirred or not is_exhausted(case, visit, frame)
+
+
+def is_refused(case: Case, visit: Visit) -> bool:
+    """Whether the authorization, as it stands, has refused a time for this visit."""
+    return visit.status == "proposed" and visit.hold.refused == fingerprint(case)
 
 
 def is_exhausted(case: Case, visit: Visit, frame: Frame) -> bool:
@@ -242,16 +183,16 @@ def is_exhausted(case: Case, visit: Visit, frame: Frame) -> bool:
 
 def _day_before_next(case: Case, visit: Visit) -> date | None:
     """The last day that keeps the least gap to the next booked dose."""
-    later = case.visits[visit.dose.number :]
+    later = (v for v in case.visits if v.dose.number > visit.dose.number)
     days = [on for v in later if v.status == "booked" and (on := day_of(case, v))]
     return min(days) - least_gap(case) if days else None
 
 
 def too_near(case: Case, visit: Visit) -> bool:
     """Whether a held visit now lies nearer to the dose before it than the least gap."""
-    index = visit.dose.number - 1
-    on, before = day_of(case, visit), day_of(case, case.visits[index - 1]) if index else None
-    return visit.status == "pending" and on is not None and before is not None and on < before + least_gap(case)
+    previous = before(case, visit)
+    on, given = day_of(case, visit), day_of(case, previous) if previous else None
+    return visit.status == "pending" and on is not None and given is not None and on < given + least_gap(case)
 
 
 def next_hold(case: Case, visit: Visit, frame: Frame) -> Hold:

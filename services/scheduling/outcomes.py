@@ -9,9 +9,10 @@ from datetime import datetime
 from services.scheduling.appointments import appointment, bare, cancelled, series, task, task_id
 from services.scheduling.elements import concept, evidence_of
 from services.scheduling.facts import Case, Visit
-from services.scheduling.holds import Frame, is_exhausted, judged_on, opens_on
+from services.scheduling.holds import Frame, is_exhausted, is_refused, judged_on, opens_on
 from services.scheduling.plans import Plan
 from services.scheduling.questions import Ask, asked, code, stored
+from services.scheduling.rivals import rival
 from services.scheduling.rules import Look, Requirement, readiness
 from services.scheduling.workdays import morning, next_morning, prepare_by
 from shared.core import Event, Resource, reference
@@ -60,7 +61,7 @@ def outcome(plan: Plan, event: Event, frame: Frame) -> Outcome:
     return Outcome(
         saves=(
             *visits,
-            series(case, "active", activities),
+            series(case, "completed" if case.order["status"] == "completed" else "active", activities),
             _task(plan, seen, asks, frame),
             *asked(case, asks, event, kept),
         ),
@@ -132,6 +133,8 @@ def _stage(case: Case, blocked: bool, frame: Frame) -> str:
     near = [v for v in case.visits if opens_on(case, v, frame) is None]
     if case.order["status"] == "draft":
         return "proposed"
+    if case.order["status"] == "completed":
+        return "booked" if case.visits else "cancelled"
     if blocked:
         return "question"
     if any(v.status == "pending" for v in near):
@@ -147,11 +150,19 @@ def _asks(plan: Plan, seen: Iterable[Seen], event: Event, frame: Frame) -> Itera
     if case.problem is not None and case.order["status"] == "active":
         yield Ask(case.problem, reference(case.order))
     yield from (Ask("no-capacity-in-window", f"Appointment/{id_}") for id_ in plan.placeless)
+    if _is_doubled(case):
+        yield Ask("drug-ordered-twice", reference(case.order))
     for one in seen:
+        if is_refused(case, one.visit):
+            yield Ask("hold-refused", one.focus, f"hold {one.visit.hold.number}")
         if is_exhausted(case, one.visit, frame):
             yield Ask("hold-unanswered", one.focus, f"hold {one.visit.hold.number}")
         if one.visit.status == "booked":
             yield from _asks_of_booked(case, one, event, frame)
+
+
+def _is_doubled(case: Case) -> bool:
+    return case.order["status"] == "active" and rival(case) is not None
 
 
 def _asks_of_booked(case: Case, seen: Seen, event: Event, frame: Frame) -> Iterator[Ask]:
@@ -187,7 +198,8 @@ def _wakes(plan: Plan, seen: Iterable[Seen], frame: Frame) -> dict[str, datetime
     wakes: dict[str, datetime | None] = {f"retry/{case.order['id']}": _look_again(plan, frame)}
     for one in seen:
         expiry, prepare = _keys(one.visit)
-        wakes[expiry] = one.visit.hold.expires if one.visit.status == "pending" else None
+        held = one.visit.status == "pending" and one.visit not in case.unordered
+        wakes[expiry] = one.visit.hold.expires if held else None
         open_ = one.visit.status == "booked" and one.unmet("prepare")
         due = _prepare_by(case, one.visit, frame) if open_ else None
         wakes[prepare] = due if due is not None and due > frame.at else None
@@ -195,10 +207,10 @@ def _wakes(plan: Plan, seen: Iterable[Seen], frame: Frame) -> dict[str, datetime
 
 
 def _look_again(plan: Plan, frame: Frame) -> datetime | None:
-    """The next morning while a visit has no place, else the morning on which the next far visit may be timed."""
+    """The next morning while a visit finds no place, else the morning on which the next far visit may be timed."""
     site = plan.case.site
     hour = frame.number("look_again_at_hour", site)
-    if plan.placeless:
+    if plan.placeless or _is_doubled(plan.case):
         return next_morning(site, frame.at, hour)
     opening = [on for v in plan.case.visits if (on := opens_on(plan.case, v, frame)) is not None]
     return morning(site, min(opening), hour) if opening else None

@@ -69,7 +69,7 @@ def _found(
     case = plan.case
     assert case.drug is not None
     own = seats_of(visit.stored, frame.practice) if visit.stored is not None else ()
-    others = (*elsewhere, *places(v for v in case.visits if v.id != visit.id))
+    others = (*elsewhere, *places(v for v in (*case.visits, *case.unordered) if v.id != visit.id))
     wish = Wish(
         minutes=case.drug.minutes(visit.dose.number).total,
         acuity=case.drug.acuity,

@@ -13,6 +13,8 @@ from shared.core import Event, Resource, derived_id, reference
 SENTENCES: Mapping[str, str] = {
     "no-capacity-in-window": "No chair and nurse are free in the whole window of this dose. When shall it be given?",
     "hold-unanswered": "Every hold of a time went unanswered. Is the authorization reachable?",
+    "hold-refused": "The authorization refused a dose for this visit. Shall it be extended, or the visit given up?",
+    "drug-ordered-twice": "Another order of this patient asks for the same drug. Which of the two shall be given?",
     "drug-not-on-hand": "The visit is due to be prepared and the drug is not on hand. Shall the visit be kept?",
     "pharmacy-refused": "The pharmacy did not take the order for this visit. How will the drug be there?",
     "requirement-lost": "A requirement of a booked visit is no longer met. Shall the visit be kept?",
@@ -93,7 +95,7 @@ def _new(case: Case, ask: Ask, id_: str, event: Event) -> Resource:
 def _answered(task: Resource, event: Event) -> Resource:
     """The question with a person's answer, where this command brings one."""
     brought = (t for t in event.resources if event.kind == "command" and is_question(t) and t["id"] == task["id"])
-    answer = next((t for t in brought if t["status"] == "completed" and t.get("output")), None)
+    answer = next((t for t in brought if t.get("status") == "completed" and t.get("output")), None)
     if answer is None or task["status"] != "requested":
         return task
     return {**task, "status": "completed", "output": answer["output"]}

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from services.scheduling.elements import any_refers, code_of, day, extended, extension_value, is_task, refers
+from services.scheduling.authorization import (
+    ANSWERED,
+    GRANTED,
+    authorized_days,
+    eligibility,
+    hold_answer,
+    is_granted,
+    preauthorization,
+    preauthorization_status,
+)
+from services.scheduling.elements import any_refers, code_of, is_task, refers
 from services.scheduling.facts import Case, Visit
 from services.scheduling.policy import Practice
+from services.scheduling.records import days_of, denies, first_coverage, latest_result, treatment_consent, written_on
+from services.scheduling.rivals import rival
 from services.scheduling.series import months_later
 from shared.core import Resource, reference
 from shared.policy import Figure
-
-GRANTED = frozenset({"approved", "partly-approved", "not-required"})
-"""Preauthorization statuses on which a time may be held."""
-
-ANSWERED = frozenset({"reserved", "not-needed"})
-"""Answers to a hold that let it be booked."""
-
-LOINC = "http://loinc.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,27 @@ def unmet(reason: str, holder: str, evidence: Resource | None = None) -> Finding
 
 
 def benefit_verified(look: Look) -> Finding:
-    """The payer has said that the coverage is in force, and it has not ended before the visit."""
-    if (ended := _ended_coverage(look)) is not None:
-        return unmet("coverage-ended", "intake", ended)
+    """The order's first coverage is in force on the day, and its payer has said so."""
+    coverage = first_coverage(look.case)
+    if coverage is None:
+        return unmet("coverage-missing", "referrer")
+    if (reason := _out_of_force(look, coverage)) is not None:
+        return unmet(reason, "referrer", coverage)
     answer = eligibility(look.case)
     if answer is None:
-        task = preauthorization(look.case)
-        known = task is not None and preauthorization_status(task) in GRANTED
-        return met(task) if known else unmet("benefit-unknown", "payer")
-    inforce = any(i.get("inforce") for i in answer.get("insurance", ()))
+        return met(preauthorization(look.case)) if is_granted(look.case) else unmet("benefit-unknown", "payer")
+    known = [i for i in answer.get("insurance", ()) if refers(i.get("coverage"), reference(coverage))]
+    if not known:
+        return unmet("benefit-unknown", "payer", answer)
+    inforce = any(i.get("inforce") for i in known)
     return met(answer) if inforce else unmet("coverage-not-in-force", "payer", answer)
+
+
+def _out_of_force(look: Look, coverage: Resource) -> str | None:
+    first, last = days_of(coverage.get("period", {}), look.case.site.time_zone)
+    if coverage.get("status") != "active" or (last is not None and last < look.on):
+        return "coverage-ended"
+    return "coverage-not-begun" if first is not None and look.on < first else None
 
 
 def authorized(look: Look) -> Finding:
@@ -97,12 +109,11 @@ def authorized(look: Look) -> Finding:
     status = preauthorization_status(task)
     if status not in GRANTED:
         return unmet(f"authorization-{status}", _AUTHORIZATION_HOLDERS.get(status, "authorization"), task)
-    first, last = authorized_days(look.case)
-    if (first and look.on < first) or (last and look.on > last):
+    if not _in_period(look):
         return unmet("outside-authorized-period", "authorization", task)
     answer = hold_answer(look.case, look.visit)
     if answer in ANSWERED:
-        return met(task, last)
+        return met(task, authorized_days(look.case)[1])
     return unmet("hold-refused" if answer == "refused" else "hold-unanswered", "authorization", task)
 
 
@@ -110,7 +121,7 @@ _AUTHORIZATION_HOLDERS = {"needs-information": "referrer", "submitted": "payer",
 
 
 def order_current(look: Look) -> Finding:
-    """The order is active, asks for this dose, and was written no longer ago than the policy allows."""
+    """The order is active, asks for this dose as it stands, and was written no longer ago than the policy allows."""
     order, case = look.case.order, look.case
     if order["status"] != "active":
         return unmet(f"order-{order['status']}", "referrer", order)
@@ -118,7 +129,11 @@ def order_current(look: Look) -> Finding:
         return unmet(case.problem, "referrer", order)
     if look.visit in case.unordered:
         return unmet("dose-not-ordered", "referrer", order)
-    written = day(order.get("authoredOn") or (case.request or {}).get("authoredOn"), case.site.time_zone)
+    if look.visit.changed:
+        return unmet("order-changed-since-booking", "scheduling", order)
+    if (other := rival(case)) is not None:
+        return unmet("drug-ordered-twice", "referrer", other)
+    written = written_on(case)
     if written is None:
         return unmet("order-undated", "referrer", order)
     until = months_later(written, look.practice.number("order_valid_for_months", look.today))
@@ -135,12 +150,12 @@ def order_verified(look: Look) -> Finding:
 
 
 def consented(look: Look) -> Finding:
-    """The patient's consent is active."""
-    consents = list(look.case.facts.of("Consent"))
-    active = next((c for c in consents if c["status"] == "active"), None)
-    if active is not None:
-        return met(active)
-    return unmet("consent-not-active", "patient", consents[0]) if consents else unmet("consent-missing", "patient")
+    """The patient's latest word on the treatment, in force on the day, is a consent."""
+    latest = treatment_consent(look.case, look.on)
+    if latest is not None:
+        return unmet("consent-refused", "patient", latest) if denies(latest) else met(latest)
+    other = next(look.case.facts.of("Consent"), None)
+    return unmet("consent-not-active", "patient", other) if other else unmet("consent-missing", "patient")
 
 
 def labs_current(look: Look) -> Finding:
@@ -148,7 +163,7 @@ def labs_current(look: Look) -> Finding:
     figures = _labs(look)
     if not figures:
         return NOT_NEEDED
-    latest = [(f, _latest(look, frozenset(f.applies_to["loinc"]))) for f in figures]
+    latest = [(f, latest_result(look.case, f.applies_to["loinc"], min(look.on, look.today))) for f in figures]
     if any(found is None for _, found in latest):
         return unmet("labs-missing", "referrer")
     until, oldest = min(
@@ -162,7 +177,7 @@ def drug_on_hand(look: Look) -> Finding:
     target = f"Appointment/{look.visit.id}"
     for dispense in look.case.facts.of("MedicationDispense"):
         if any_refers(dispense.get("supportingInformation", ()), target):
-            there = dispense["status"] in ("in-progress", "completed")
+            there = dispense.get("status") in ("in-progress", "completed")
             return met(dispense) if there else unmet("drug-not-dispensed", "pharmacy", dispense)
     return unmet("drug-not-on-hand", "pharmacy")
 
@@ -189,19 +204,17 @@ def readiness(look: Look) -> tuple[Requirement, ...]:
 
 def obstacles(look: Look) -> tuple[Requirement, ...]:
     """What stands against holding a time on this day: unmet `book` requirements and a missing authorization."""
-    task = preauthorization(look.case)
-    granted = task is not None and preauthorization_status(task) in GRANTED
+    may_ask = is_granted(look.case) and _in_period(look)
     return tuple(
-        r
-        for r in readiness(look)
-        if r.unmet and r.deadline == "book" and not (r.name == "authorized" and granted and _in_period(look))
+        r for r in readiness(look) if r.unmet and r.deadline == "book" and not (r.name == "authorized" and may_ask)
     )
 
 
 def last_day(look: Look) -> date | None:
     """The last day on which everything met for this day still holds."""
-    _, authorized_until = authorized_days(look.case)
-    ends = [r.finding.until for r in readiness(look) if r.finding.until] + [authorized_until]
+    covered = first_coverage(look.case) or {}
+    limits = (authorized_days(look.case)[1], days_of(covered.get("period", {}), look.case.site.time_zone)[1])
+    ends = [*(r.finding.until for r in readiness(look)), *limits]
     return min((e for e in ends if e), default=None)
 
 
@@ -210,71 +223,7 @@ def _in_period(look: Look) -> bool:
     return (first is None or first <= look.on) and (last is None or look.on <= last)
 
 
-# What the authorization says
-
-
-def preauthorization(case: Case) -> Resource | None:
-    """The latest Task `preauthorization` of the order."""
-    target = reference(case.order)
-    tasks = (t for t in case.facts.of("Task") if is_task(t, "preauthorization"))
-    return next((t for t in tasks if any_refers((*t.get("basedOn", ()), t.get("focus", {})), target)), None)
-
-
-def preauthorization_status(task: Resource) -> str:
-    """investigating, needs-information, ..., approved, ... ; empty where it does not say."""
-    return code_of(task.get("businessStatus"), "preauthorization-status") or ""
-
-
-def authorized_days(case: Case) -> tuple[date | None, date | None]:
-    """First and last day of the authorization, None where it names none."""
-    period: dict[str, str] = next((o.get("valuePeriod", {}) for o in outputs(case, "period")), {})
-    return day(period.get("start"), case.site.time_zone), day(period.get("end"), case.site.time_zone)
-
-
-def hold_answer(case: Case, visit: Visit) -> str | None:
-    """reserved, not-needed or refused for the visit's current hold number; an answer to another number is none."""
-    for output in outputs(case, "hold-answer"):
-        if refers(output.get("valueReference"), f"Appointment/{visit.id}"):
-            hold = extended(output, "hold") or extended(output["valueReference"], "hold")
-            if visit.hold.number and hold.get("number") == visit.hold.number:
-                return str(hold.get("answer"))
-    return None
-
-
-def outputs(case: Case, type_: str) -> Iterable[dict[str, Any]]:
-    """Outputs of the preauthorization Task of one type."""
-    task = preauthorization(case) or {}
-    return [o for o in task.get("output", ()) if code_of(o.get("type"), "preauthorization-output") == type_]
-
-
-def fingerprint(case: Case) -> str:
-    """Stands for what the authorization grants: changes with its status, number, period or units, nothing else."""
-    task = preauthorization(case) or {}
-    granted = [outputs(case, type_) for type_ in ("number", "period", "units", "units-left")]
-    status = code_of(task.get("businessStatus"), "preauthorization-status")
-    text = json.dumps((status, granted), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-# What else the rules read
-
-
-def eligibility(case: Case) -> Resource | None:
-    """The latest CoverageEligibilityResponse for the order."""
-    target = reference(case.order)
-    answers = case.facts.of("CoverageEligibilityResponse")
-    return next((a for a in answers if refers(extension_value(a, "order"), target)), None)
-
-
-def _ended_coverage(look: Look) -> Resource | None:
-    """The order's first coverage, where it is cancelled or ends before the day."""
-    insurance = look.case.order.get("insurance", ())
-    coverage = look.case.facts.find(insurance[0].get("reference")) if insurance else None
-    if coverage is None:
-        return None
-    end = day(coverage.get("period", {}).get("end"), look.case.site.time_zone)
-    ended = coverage["status"] in ("cancelled", "entered-in-error") or (end is not None and end < look.on)
-    return coverage if ended else None
+# What the rules read
 
 
 def _verifies(task: Resource, order: Resource) -> bool:
@@ -288,22 +237,3 @@ def _labs(look: Look) -> tuple[Figure, ...]:
     therapy = look.case.drug.therapy if look.case.drug else ""
     figures = look.practice.figures.all("labs_valid_for_days", look.today)
     return tuple(f for f in figures if f.applies_to.get("therapy") == therapy)
-
-
-def _latest(look: Look, codes: frozenset[str]) -> tuple[Resource, date] | None:
-    """The latest final result of one of these LOINC codes taken by the day and by today, with the day it was taken."""
-    found = [
-        (observation, taken)
-        for observation in look.case.facts.of("Observation")
-        if observation["status"] in ("final", "amended", "corrected")
-        and any(c.get("system") == LOINC and c.get("code") in codes for c in observation["code"].get("coding", ()))
-        and (taken := _taken_on(observation, look)) is not None
-        and taken <= min(look.on, look.today)
-    ]
-    return max(found, key=lambda pair: pair[1], default=None)
-
-
-def _taken_on(observation: Resource, look: Look) -> date | None:
-    period: dict[str, str] = observation.get("effectivePeriod", {})
-    text = observation.get("effectiveDateTime") or period.get("end") or period.get("start") or observation.get("issued")
-    return day(text, look.case.site.time_zone)

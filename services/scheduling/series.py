@@ -8,13 +8,29 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.scheduling.elements import day
+from services.scheduling.elements import day, last_day
 from services.scheduling.facts import Dose
 from shared.catalogue import Drug
 from shared.core import Resource
 
 MOST_DOSES = 60
 """More doses in one order than this are taken for a mistyped count."""
+
+READ = frozenset(
+    {
+        "boundsPeriod",
+        "count",
+        "duration",
+        "durationMax",
+        "durationUnit",
+        "extension",
+        "frequency",
+        "id",
+        "period",
+        "periodUnit",
+    }
+)
+"""What scheduling reads of Timing.repeat; anything else there (days of the week, ranges) may mean other days."""
 
 
 class Unreadable(Exception):
@@ -27,9 +43,12 @@ class Unreadable(Exception):
 
 def doses(order: Resource, request: Resource, drug: Drug, zone: ZoneInfo) -> tuple[Dose, ...]:
     """Every dose of an order, in order of its day. Raises Unreadable."""
-    days = ordered_days(start_of(order, zone), request.get("dosageInstruction", ()), zone)
     late = timedelta(days=drug.window_days)
-    return tuple(Dose(n, len(days), on, on + late) for n, on in enumerate(days, start=1))
+    try:
+        days = ordered_days(start_of(order, zone), request.get("dosageInstruction", ()), zone)
+        return tuple(Dose(n, len(days), on, on + late) for n, on in enumerate(days, start=1))
+    except (ValueError, OverflowError):  # beyond the calendar
+        raise Unreadable("doses-not-readable") from None
 
 
 def start_of(order: Resource, zone: ZoneInfo) -> date | None:
@@ -46,7 +65,7 @@ def ordered_days(start: date | None, instructions: Sequence[Mapping[str, Any]], 
     days: list[date] = []
     following = start
     for instruction in sorted(instructions, key=lambda i: i.get("sequence", 0)):
-        found, following = _days(instruction.get("timing") or {}, following, zone)
+        found, following = _days(_timing(instruction), following, zone)
         days += found
     if not days:
         raise Unreadable("doses-not-stated")
@@ -57,19 +76,34 @@ def ordered_days(start: date | None, instructions: Sequence[Mapping[str, Any]], 
     return tuple(d + later for d in days)
 
 
+def _timing(instruction: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The timing of an instruction that asks for its doses without a condition, in words scheduling knows."""
+    timing: Mapping[str, Any] = instruction.get("timing") or {}
+    unknown = timing.get("repeat", {}).keys() - READ
+    if unknown or instruction.get("asNeededBoolean") or "asNeededCodeableConcept" in instruction:
+        raise Unreadable("doses-not-readable")
+    return timing
+
+
 def _days(timing: Mapping[str, Any], start: date | None, zone: ZoneInfo) -> tuple[list[date], date | None]:
     """The days of one instruction, and the day the next one would begin."""
-    if events := [d for text in timing.get("event", ()) if (d := day(text, zone))]:
+    events = [d for text in timing.get("event", ()) if (d := day(text, zone))]
+    repeat = timing.get("repeat", {})
+    if events and "count" not in repeat:
         return sorted(events), None
-    if not (repeat := timing.get("repeat")):
-        return [], start
+    if events or not repeat:
+        raise Unreadable("doses-not-readable" if events else "doses-not-stated")
     begins = day(repeat.get("boundsPeriod", {}).get("start"), zone) or start
     if begins is None:
         raise Unreadable("start-not-stated")
     every = _interval(repeat)
     if not 0 < (count := int(repeat.get("count", 0))) <= MOST_DOSES:
         raise Unreadable("doses-not-stated" if count == 0 else "doses-not-readable")
-    return [every(begins, n) for n in range(count)], every(begins, count)
+    days = [every(begins, n) for n in range(count)]
+    ends = last_day(repeat.get("boundsPeriod", {}).get("end"), zone)
+    if ends is not None and days[-1] > ends:
+        raise Unreadable("doses-not-readable")
+    return days, every(begins, count)
 
 
 _Every = Callable[[date, int], date]

@@ -42,16 +42,24 @@ class Desk:
         assert isinstance(arrival, bundles.Arrival), arrival
         return self.take("command", "resource-received", arrival.lane, arrival.resources)
 
-    def answer(self, task: Resource) -> Decision:
-        return self.take("command", "task-answered", task["for"]["reference"].replace("P", "p", 1), (task,))
+    def answer(self, task: Resource, client: str = "clinic-portal") -> Decision:
+        return self.take(
+            "command", "task-answered", task["for"]["reference"].replace("P", "p", 1), (task,), None, client
+        )
 
     def hear(self, *resources: Resource, reason: str = "said") -> Decision:
         return self.take("message", reason, f"patient/{self.one('Patient')['id']}", resources)
 
     def take(
-        self, kind: Any, reason: str, lane: str, resources: tuple[Resource, ...] = (), focus: str | None = None
+        self,
+        kind: Any,
+        reason: str,
+        lane: str,
+        resources: tuple[Resource, ...] = (),
+        focus: str | None = None,
+        client: str = "mercy-ehr",
     ) -> Decision:
-        event = Event(kind, reason, lane, self.at, self.at, tuple(resources), focus, "mercy-ehr")
+        event = Event(kind, reason, lane, self.at, self.at, tuple(resources), focus, client)
         if kind == "message":
             self.held |= {reference(r): r for r in resources}
         decision = coordinate(event, Facts(lane.removeprefix("patient/"), dict(self.held)), self.policy)

@@ -10,7 +10,7 @@ from services.intake import bundles
 from services.intake.bundles import Arrival, resolved, single
 from services.intake.codes import DIGEST_ID, PLACER_CLIENT, SOURCE_UPDATED
 from services.intake.entries import faults
-from services.intake.facts import subject_of
+from services.intake.records import subject_of
 from shared.core import derived_id, reference
 from shared.fhir.references import references
 
@@ -143,10 +143,9 @@ def test_family_members_with_one_number_have_each_their_coverage(example: Any) -
     assert len(ids) == 2
 
 
-def test_a_record_without_identifier_is_known_by_referral_and_entry(example: Any) -> None:
+def test_a_record_without_identifier_is_known_by_referral_and_ordinal_of_its_type(example: Any) -> None:
     bundle = example("iron-meets-criteria")
-    place = str(at(bundle, "PractitionerRole"))
-    key = ("mercy-ehr", EHR + "referral", "REF-2026-104417", place, PATIENT)
+    key = ("mercy-ehr", EHR + "referral", "REF-2026-104417", "0", PATIENT)
     assert of(arrived(bundle), "PractitionerRole")["id"] == derived_id("in", "PractitionerRole", *key)
 
 

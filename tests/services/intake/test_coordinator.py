@@ -8,44 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.core import CANONICAL, reference
+from shared.core import reference
 from shared.fhir.json import decode, encode
-
-CANON = CANONICAL + "CodeSystem/"
-
-
-def concept(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": CANON + system, "code": code}]}
-
-
-def said(desk: Any, code: str, status: str, business: str = "", **elements: Any) -> dict[str, Any]:
-    """A Task of another service about the order."""
-    task = {
-        "resourceType": "Task",
-        "id": f"au-{code}",
-        "status": status,
-        "code": concept("task-code", code),
-        "for": desk.referral["for"],
-        "basedOn": [{"reference": reference(desk.order)}],
-    }
-    return task | ({"businessStatus": concept("preauthorization-status", business)} if business else {}) | elements
-
-
-def visit(desk: Any, number: int, status: str, **elements: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "Appointment",
-        "id": f"sc-{number}",
-        "status": status,
-        "basedOn": [{"reference": reference(desk.order)}],
-    } | elements
-
-
-def stands(desk: Any) -> tuple[str, str, str]:
-    """Status, BSeR code and reason told to the placer."""
-    task = desk.referral
-    code = task["businessStatus"]["coding"][0]["code"]
-    return task["status"], code, task.get("statusReason", {}).get("text", "")
-
+from tests.services.intake.reports import concept, said, stands
 
 # Arrival
 
@@ -339,115 +304,6 @@ def test_our_own_order_is_not_written_from_outside(desk: Any, example: Any) -> N
     desk.push(example("iron-meets-criteria"))
     decision = desk.send({**desk.order, "status": "revoked"})
     assert (decision.reason, decision.refusals) == ("referral-refused", ("order-is-ours",))
-
-
-# What the other services say
-
-
-def test_missing_information_of_the_authorization_is_told(desk: Any, example: Any) -> None:
-    desk.push(example("iron-criteria-not-met"))
-    missing = {"type": concept("preauthorization-output", "missing"), "valueCodeableConcept": concept("gap", "oral")}
-    decision = desk.hear(said(desk, "preauthorization", "on-hold", "needs-information", output=[missing]))
-    assert decision.reason == "referral-reported"
-    assert stands(desk) == ("on-hold", "3.0", "The authorization needs information")
-    assert desk.missing == ["oral"]
-
-
-@pytest.mark.parametrize(
-    "status, business, expected",
-    [
-        ("in-progress", "investigating", ("in-progress", "3.0", "")),
-        ("in-progress", "pended", ("in-progress", "3.0", "")),
-        ("completed", "approved", ("in-progress", "3.0", "")),
-        ("on-hold", "question", ("on-hold", "3.0", "A question about the authorization is open")),
-        ("rejected", "not-covered", ("rejected", "4.0", "not covered by the plan")),
-        ("rejected", "denied", ("rejected", "4.0", "authorization denied")),
-    ],
-)
-def test_the_authorization_moves_the_referral(
-    status: str, business: str, expected: tuple[str, str, str], desk: Any, example: Any
-) -> None:
-    desk.push(example("denied"))
-    told = said(desk, "preauthorization", status, business)
-    desk.hear(told)
-    assert stands(desk) == expected
-    assert desk.hear(told).reason == "nothing-to-change"
-
-
-def test_a_denial_with_an_open_appeal_question_waits(desk: Any, example: Any) -> None:
-    desk.push(example("denied"))
-    appeal = said(desk, "appeal", "requested")
-    desk.hear(said(desk, "preauthorization", "rejected", "denied"), appeal)
-    assert stands(desk) == ("on-hold", "3.0", "authorization denied; appeal question open")
-    assert [o["valueReference"]["reference"] for o in desk.outputs("question")] == ["Task/au-appeal"]
-    desk.hear(appeal | {"status": "completed"})
-    assert stands(desk)[0] == "rejected"
-
-
-def test_authorization_numbers_are_told(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    number = {"type": concept("preauthorization-output", "number"), "valueString": "PH123"}
-    desk.hear(said(desk, "preauthorization", "completed", "approved", output=[number]))
-    assert [o["valueString"] for o in desk.outputs("authorization")] == ["PH123"]
-
-
-def test_booked_visits_are_told_in_order_of_time(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    second, first = visit(desk, 2, "booked", start="2026-12-01T15:00:00Z"), visit(desk, 1, "proposed")
-    desk.hear(second, first)
-    assert stands(desk) == ("in-progress", "5.1.1", "")
-    desk.hear(first | {"status": "booked", "start": "2026-11-24T15:00:00Z"})
-    told = [o["valueReference"]["reference"] for o in desk.outputs("appointment")]
-    assert told == ["Appointment/sc-1", "Appointment/sc-2"]
-
-
-@pytest.mark.parametrize(
-    "statuses, code",
-    [
-        (("cancelled", "proposed"), "5.1.3"),
-        (("noshow", "proposed"), "5.1.2"),
-        (("noshow", "booked"), "5.1.1"),
-        (("fulfilled", "booked"), "5.1.1"),
-        (("fulfilled", "fulfilled"), "7.0"),
-        (("fulfilled", "cancelled"), "7.0"),
-    ],
-)
-def test_what_became_of_the_visits_is_told(statuses: tuple[str, str], code: str, desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    desk.hear(*(visit(desk, n, s, start="2026-11-24T15:00:00Z") for n, s in enumerate(statuses)))
-    assert stands(desk)[1] == code
-
-
-def test_news_of_another_order_leave_a_referral_as_it_is(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    foreign = visit(desk, 1, "booked") | {"basedOn": [{"reference": "ServiceRequest/in-other"}]}
-    assert desk.hear(foreign).reason == "nothing-to-change"
-
-
-# The placer and the pharmacy
-
-
-def test_a_refused_answer_asks_a_person_once(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    lane, focus = f"patient/{desk.one('Patient')['id']}", reference(desk.referral)
-    decision = desk.take("answer", "placer-refused", lane, focus=focus)
-    assert decision.reason == "placer-unreached"
-    assert decision.saves[0]["owner"]["identifier"]["value"] == "intake-coordinator"
-    assert desk.take("answer", "placer-refused", lane, focus=focus).reason == "nothing-to-change"
-    assert desk.take("answer", "placer-told", lane, focus=focus).reason == "nothing-to-change"
-    assert desk.push(example("iron-meets-criteria")).saves == ()
-
-
-def test_a_dispense_of_the_pharmacy_is_kept(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    dispense = {
-        "resourceType": "MedicationDispense",
-        "identifier": [{"system": "https://pharmacy.example/dispense", "value": "1"}],
-        "status": "in-progress",
-        "subject": {"reference": reference(desk.one("Patient"))},
-    }
-    assert desk.send(dispense, "prairie-pharmacy").reason == "dispense-received"
-    assert desk.send(dispense, "prairie-pharmacy").reason == "nothing-to-change"
 
 
 def _text(bundle: Mapping[str, Any]) -> str:

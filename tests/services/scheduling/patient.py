@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.scheduling.elements import extended, is_task
 from services.scheduling.planner import cell_of
 from services.scheduling.service import declared
-from shared.core import CANONICAL, IDENTIFIERS, Decision, Event, Needs, Resource, Seat
+from shared.core import CANONICAL, IDENTIFIERS, Decision, Event, Needs, Resource, Seat, Service
 from shared.settings import Adoption, InfusionSite, Nurse, Partner, Site
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -76,12 +78,14 @@ def request(timing: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def lab(id_: str, loinc: str, on: str, status: str = "final") -> dict[str, Any]:
     code = {"coding": [{"system": "http://loinc.org", "code": loinc}]}
-    about = {"subject": {"reference": PATIENT}, "effectiveDateTime": on}
+    about = {"subject": {"reference": PATIENT}, "effectiveDateTime": on, "valueQuantity": {"value": 9, "unit": "g/dL"}}
     return {"resourceType": "Observation", "id": id_, "status": status, "code": code} | about
 
 
-def consent(status: str = "active") -> dict[str, Any]:
-    return {"resourceType": "Consent", "id": "in-con", "status": status, "patient": {"reference": PATIENT}}
+def consent(status: str = "active", scope: str = "treatment", **changes: Any) -> dict[str, Any]:
+    scoped = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": scope}]}
+    about = {"status": status, "scope": scoped, "patient": {"reference": PATIENT}}
+    return {"resourceType": "Consent", "id": "in-con"} | about | changes
 
 
 def coverage(**changes: Any) -> dict[str, Any]:
@@ -175,6 +179,10 @@ class World:
     rounds: int = 0
     version: int = 0
 
+    @cached_property
+    def service(self) -> Service:
+        return declared(self.site)
+
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         return [r for r in self.resources.values() if not types or r["resourceType"] in types]
 
@@ -187,7 +195,7 @@ class World:
 
     async def take(self, event: Event) -> Decision:
         """One event as the run loop runs it: copies stored, lanes added until decided, saves and seats written."""
-        service = declared(self.site)
+        service = self.service
         for resource in event.resources if event.kind == "message" else ():
             self._store(resource)
         lanes = frozenset({event.lane})
@@ -263,7 +271,7 @@ def start_of(appointment: Resource) -> datetime:
 
 async def decided(world: World, event: Event, lanes: frozenset[str]) -> Decision | Needs:
     """One answer of the coordinator under these lanes; nothing is written."""
-    service = declared(world.site)
+    service = world.service
     facts = await service.gather(event, world, lanes)  # type: ignore[arg-type]
     return service.coordinate(event, facts, service.policy)
 
@@ -272,6 +280,12 @@ def full(site: str, first: date, until: date) -> dict[Seat, str]:
     """Both chairs of a site taken from the first day to before the last."""
     cells = range(cell_of(chicago(first, 0)), cell_of(chicago(until, 0)))
     return {Seat(f"chair/{site}/{chair}", cell): "others" for chair in (1, 2) for cell in cells}
+
+
+def renamed(resource: dict[str, object]) -> dict[str, object]:
+    """The same about a second order."""
+    text = json.dumps(resource).replace("in-order", "in-other").replace(f'"{resource["id"]}"', f'"{resource["id"]}-2"')
+    return json.loads(text.replace("in-other-2", "in-other"))  # type: ignore[no-any-return]
 
 
 async def held() -> World:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from services.scheduling.elements import extended, is_task
+from services.scheduling.elements import extended, instant, is_task
 from shared.core import Event
 from tests.services.scheduling.patient import (
     LANE,
@@ -47,7 +48,7 @@ async def test_a_draft_order_is_proposed_with_a_visit_for_every_dose() -> None:
 
 async def test_every_unmet_requirement_is_named_not_only_the_first() -> None:
     world = World()
-    decision = await world.hears(order(), request())
+    decision = await world.hears(order(), request(), coverage())
     assert {"authorization-unknown", "benefit-unknown", "consent-missing", "labs-missing", "order-not-verified"} <= set(
         decision.refusals
     )
@@ -177,10 +178,77 @@ async def test_an_order_taken_up_again_gets_new_visits() -> None:
     assert not called_off & {a["id"] for a in live}
 
 
-async def test_a_new_start_after_booking_moves_nothing() -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"occurrencePeriod": {"start": "2026-12-03"}},
+        {"code": coded("drug", "iron-sucrose")},
+        {"performer": [{"identifier": {"system": "https://carepod.example/id/site", "value": "northgate"}}]},
+    ],
+)
+async def test_an_order_changed_after_booking_moves_nothing_and_asks(changed: dict[str, Any]) -> None:
     world = await booked()
-    decision = await world.hears(order(occurrencePeriod={"start": "2026-12-03"}), at=NOW + 2 * MINUTE)
-    assert decision.reason == "nothing-to-schedule"
+    before = [(a["start"], a["participant"], a["serviceType"]) for a in world.appointments()]
+    await world.hears(order(**changed), at=NOW + 2 * MINUTE)
+    assert [(a["start"], a["participant"], a["serviceType"]) for a in world.appointments()] == before
+    assert world.requirement("order-current")["reason"] == "order-changed-since-booking"
+    assert world.questions() == ["requirement-lost", "requirement-lost"]
+    await world.hears(order(), at=NOW + 3 * MINUTE)
+    assert world.questions() == []
+
+
+async def test_an_order_completed_elsewhere_gives_held_times_back_and_asks_about_booked_ones() -> None:
+    world = await held()
+    first = world.appointments()[0]["id"]
+    await world.hears(authorization(answers=[(first, 1, "reserved")]), at=NOW + MINUTE)
+    await world.hears(order(status="completed"), at=NOW + 2 * MINUTE)
+    assert world.statuses() == ["booked", "cancelled"]
+    assert set(world.seats.values()) == {first}
+    assert not [key for key in world.wakes if key.startswith("hold-expiry")]
+    assert world.questions() == ["requirement-lost"]
+    assert world.requirement("order-current")["reason"] == "order-completed"
+    assert (world.stage(), world.task()["status"]) == ("booked", "completed")
+    assert (await world.hears(at=NOW + 3 * MINUTE)).saves == ()
+
+
+async def test_an_order_completed_before_anything_was_booked_ends_its_task() -> None:
+    world = await held()
+    await world.hears(order(status="completed"), at=NOW + MINUTE)
+    assert (world.statuses(), world.stage()) == (["cancelled", "cancelled"], "cancelled")
+    assert not world.seats
+    assert not world.wakes
+
+
+async def test_an_order_already_completed_when_it_comes_opens_nothing() -> None:
+    world = World()
+    assert (await world.hears(order(status="completed"), request())).saves == ()
+
+
+async def test_a_booked_dose_stays_when_the_doses_before_it_are_gone_and_the_order_cannot_be_read() -> None:
+    world = World()
+    four = request({"repeat": {"count": 4, "period": 1, "periodUnit": "wk"}})
+    await world.hears(*everything_but_authorization(), four, authorization())
+    last = world.appointments()[3]["id"]
+    await world.hears(authorization(answers=[(last, 1, "reserved")]), at=NOW + MINUTE)
+    await world.hears(request({"repeat": {"count": 1}}), at=NOW + 2 * MINUTE)
+    await world.hears(request({"repeat": {"count": 2}}), at=NOW + 3 * MINUTE)
+    assert world.statuses()[1:] == ["cancelled", "cancelled", "booked"]
+    assert "doses-not-readable" in world.questions()
+
+
+async def test_a_new_time_keeps_clear_of_a_booked_dose_no_longer_ordered() -> None:
+    world = World()
+    near = request({"event": ["2026-12-01", "2026-12-02"]})
+    sucrose = order(code=coded("drug", "iron-sucrose"))
+    await world.hears(*everything_but_authorization(), sucrose, near, authorization())
+    second = world.appointments()[1]
+    await world.hears(authorization(answers=[(second["id"], 1, "reserved")]), at=NOW + MINUTE)
+    moved = order(code=coded("drug", "iron-sucrose"), occurrencePeriod={"start": second["start"][:10]})
+    await world.hears(moved, request({"repeat": {"count": 1}}), at=NOW + 2 * MINUTE)
+    first, kept = world.appointments()
+    assert (first["status"], kept["status"]) == ("pending", "booked")
+    assert first["start"][:10] == kept["start"][:10]
+    assert instant(first["start"]) >= instant(kept["end"])
 
 
 async def test_a_dose_no_longer_ordered_is_called_off_while_it_is_not_booked() -> None:

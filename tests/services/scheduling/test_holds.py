@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from datetime import date, timedelta
 
 import pytest
@@ -19,14 +18,15 @@ from tests.services.scheduling.patient import (
     authorization,
     benefit,
     chicago,
+    coded,
     consent,
-    coverage,
     decided,
     everything_but_authorization,
     full,
     held,
     lab,
     order,
+    renamed,
     request,
     start_of,
     verification,
@@ -57,43 +57,6 @@ async def test_every_dose_is_held_in_one_decision_once_only_the_answer_is_missin
     assert world.appointments()[0]["minutesDuration"] == 75
     assert world.appointments()[1]["minutesDuration"] == 65
     assert world.wakes[f"hold-expiry/{world.appointments()[0]['id']}"] == NOW + FIFTEEN
-
-
-@pytest.mark.parametrize("status", ["approved", "partly-approved", "not-required"])
-async def test_a_granted_authorization_lets_a_time_be_held(status: str) -> None:
-    world = World()
-    await world.hears(*everything_but_authorization(), authorization(status))
-    assert world.stage() == "holding"
-
-
-@pytest.mark.parametrize("status", ["investigating", "submitted", "denied", "not-covered", "cancelled", "question"])
-async def test_any_other_authorization_holds_nothing(status: str) -> None:
-    world = World()
-    decision = await world.hears(*everything_but_authorization(), authorization(status))
-    assert world.statuses() == ["proposed", "proposed"]
-    assert world.stage() == "waiting"
-    assert f"authorization-{status}" in decision.refusals
-    assert not world.seats
-
-
-@pytest.mark.parametrize(
-    ("changed", "refusal"),
-    [
-        (benefit(inforce=False), "coverage-not-in-force"),
-        (coverage(period={"end": "2026-11-30"}), "coverage-ended"),
-        (order(status="on-hold"), "order-on-hold"),
-        (verification(status="requested"), "order-not-verified"),
-        (verification(answer="rejected"), "order-rejected-by-pharmacist"),
-        (consent("inactive"), "consent-not-active"),
-        (lab("in-hb", "718-7", "2026-11-15", "preliminary"), "labs-missing"),
-    ],
-)
-async def test_nothing_is_held_past_an_unmet_requirement(changed: dict[str, object], refusal: str) -> None:
-    world = World()
-    decision = await world.hears(*everything_but_authorization(), authorization(), changed)
-    assert world.statuses() == ["proposed", "proposed"]
-    assert refusal in decision.refusals
-    assert not world.seats
 
 
 async def test_the_answer_to_the_current_hold_books() -> None:
@@ -274,15 +237,14 @@ async def test_a_late_first_dose_keeps_the_ordered_intervals() -> None:
     assert second == first + timedelta(days=14)
 
 
-async def test_no_time_is_held_outside_the_authorized_period() -> None:
-    world = World()
-    await world.hears(*everything_but_authorization(), authorization(period=("2026-12-03", "2026-12-04")))
-    assert world.statuses() == ["proposed", "proposed"]
-    assert world.requirement("authorized")["reason"] == "outside-authorized-period"
-    await world.hears(authorization(period=("2026-12-01", "2026-12-07")), at=NOW + MINUTE)
-    assert world.statuses() == ["pending", "proposed"]
-    await world.hears(authorization(period=("2026-12-01", "2026-12-08")), at=NOW + 2 * MINUTE)
-    assert world.statuses() == ["pending", "pending"]
+async def test_a_refused_dose_is_asked_about_until_the_authorization_changes() -> None:
+    world = await held()
+    first, second = (a["id"] for a in world.appointments())
+    refused = [(first, 1, "refused"), (second, 1, "reserved")]
+    await world.hears(authorization(answers=refused, units_left=0), at=NOW + MINUTE)
+    assert world.questions() == ["hold-refused"]
+    await world.hears(authorization(answers=refused, units_left=750), at=NOW + 2 * MINUTE)
+    assert (world.questions(), world.holds()) == ([], [2, 1])
 
 
 async def test_visits_far_ahead_are_timed_when_their_day_comes_near() -> None:
@@ -304,17 +266,12 @@ async def test_visits_far_ahead_are_timed_when_their_day_comes_near() -> None:
 
 async def test_two_orders_of_one_patient_are_never_at_the_same_time() -> None:
     world = World()
-    twins = [renamed(r) for r in (order(), verification(), authorization(), benefit())]
+    other = order(code=coded("drug", "iron-sucrose"))
+    twins = [renamed(r) for r in (other, verification(), authorization(), benefit())]
     await world.hears(*everything_but_authorization(), authorization(), *twins)
     assert world.statuses() == ["pending"] * 4
     times = sorted((start_of(a), instant(a["end"])) for a in world.appointments())
     assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(times))
-
-
-def renamed(resource: dict[str, object]) -> dict[str, object]:
-    """The same about a second order."""
-    text = json.dumps(resource).replace("in-order", "in-other").replace(f'"{resource["id"]}"', f'"{resource["id"]}-2"')
-    return json.loads(text.replace("in-other-2", "in-other"))  # type: ignore[no-any-return]
 
 
 async def test_a_hold_that_is_renewed_may_keep_its_own_place() -> None:

@@ -66,12 +66,51 @@ def test_instructions_follow_one_another() -> None:
         ({"repeat": {"count": 2, "period": 0, "periodUnit": "wk"}}, "doses-not-readable"),
         ({"repeat": {"count": MOST_DOSES + 1, "period": 1, "periodUnit": "wk"}}, "doses-not-readable"),
         ({"event": ["2026-12-01", "2026-12-01"]}, "doses-not-readable"),
+        ({"event": ["2026-12-01"], "repeat": {"count": 2, "period": 1, "periodUnit": "wk"}}, "doses-not-readable"),
+        ({"repeat": {"count": 4, "period": 1, "periodUnit": "wk", "dayOfWeek": ["tue", "fri"]}}, "doses-not-readable"),
+        ({"repeat": {"count": 4, "countMax": 6, "period": 1, "periodUnit": "wk"}}, "doses-not-readable"),
+        ({"repeat": {"count": 2, "period": 1, "periodMax": 2, "periodUnit": "wk"}}, "doses-not-readable"),
+        (
+            {"repeat": {"count": 3, "period": 1, "periodUnit": "wk", "boundsPeriod": {"end": "2026-12-14"}}},
+            "doses-not-readable",
+        ),
     ],
 )
 def test_what_is_not_said_plainly_is_not_guessed(timing: dict[str, Any], code: str) -> None:
     with pytest.raises(Unreadable) as refused:
         days(timing)
     assert refused.value.code == code
+
+
+def test_a_repeat_may_end_with_its_last_dose() -> None:
+    weekly = {"count": 3, "period": 1, "periodUnit": "wk", "boundsPeriod": {"end": "2026-12-15"}}
+    assert days({"repeat": weekly})[-1] == "2026-12-15"
+
+
+@pytest.mark.parametrize("condition", [{"asNeededBoolean": True}, {"asNeededCodeableConcept": {"text": "if low"}}])
+def test_a_dose_as_needed_is_not_scheduled_by_itself(condition: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable, match="doses-not-readable"):
+        ordered_days(START, [{"timing": {"repeat": {"count": 1}}} | condition], CHICAGO)
+
+
+def test_an_instruction_that_says_no_days_leaves_no_dose_out_in_silence() -> None:
+    with pytest.raises(Unreadable, match="doses-not-stated"):
+        days({"repeat": {"count": 1}}, {})
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        {"event": ["9999-12-31"]},
+        {"repeat": {"count": 2, "period": 10**12, "periodUnit": "wk"}},
+        {"repeat": {"count": 2, "period": 9000, "periodUnit": "a"}},
+    ],
+)
+def test_days_beyond_the_calendar_are_asked_about(timing: dict[str, Any]) -> None:
+    iron = drug("iron-sucrose")
+    assert iron is not None
+    with pytest.raises(Unreadable, match="doses-not-readable"):
+        doses(order(), request(timing), iron, CHICAGO)
 
 
 def test_a_repeat_without_any_start_is_not_guessed() -> None:

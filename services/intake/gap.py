@@ -1,0 +1,32 @@
+"""What one rule says: a gap of a referral, or nothing; and the figures rules may decide by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services.intake.facts import Case
+from shared.policy import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One thing missing: its code, where it would stand (FHIRPath), and what would be right.
+
+    `clinical` gaps keep the order a draft; the others are told to the placer and withhold nothing.
+    """
+
+    code: str
+    expression: str
+    text: str
+    clinical: bool = True
+
+
+Rule = Callable[[Case, Figures], Gap | None]
+
+
+def limit(figures: Figures, figure_id: str, case: Case) -> Any | None:
+    """The value of a figure in force and adopted, else None: a draft nobody adopted decides nothing."""
+    found = figures.all(figure_id, case.on)
+    return found[0].value if found else None
