@@ -91,7 +91,7 @@ class Decider:
     async def _written(
         self, unit: store.Unit, lane: str, before: Mapping[str, store.Stored], saved: Sequence[Resource], at: datetime
     ) -> None:
-        await store.assert_versions(unit.tx, lane, self._service.name, saved, at)
+        unit.history += await store.assert_versions(unit.tx, lane, self._service.name, saved, at)
         await store.index(unit.tx, self._service, saved)
         if self._service.capacity is not None:
             seats = [(seat, r["id"]) for r in saved for seat in self._service.capacity(r)]

@@ -125,7 +125,8 @@ class Runner:
         what the same batch, given again, may overcome.
         """
         letters = []
-        for message in messages:
+        # Queues are bound by type, so a service gets what it says itself of a type it hears of others.
+        for message in (m for m in messages if m.headers.get("producer") != self.service.name):
             try:
                 letters.append((self._opened(message), message))
             except Malformed as malformed:

@@ -11,10 +11,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import redis
 
 from benchmarks.engines import Engines, EnginesError
+
+# Time never decides a test: a busy machine makes an example slow, not wrong.
+hypothesis.settings.register_profile(
+    "carepod", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("carepod")
 
 _REFERENCE = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -12,7 +12,7 @@ from functools import partial
 from shared.clock import stamp
 from shared.core import Resource, Seat, Service
 from shared.fhir.json import encode
-from shared.ports import Conflict, Transaction
+from shared.ports import Conflict, Row, Transaction
 
 parsed = partial(json.loads, parse_float=Decimal)
 """Decodes text this store wrote itself."""
@@ -67,8 +67,11 @@ async def versions(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[int, 
     return {r[0]: (r[1], r[2]) for r in rows}
 
 
-async def assert_versions(tx: Transaction, lane: str, owner: str, saved: Sequence[Resource], at: datetime) -> None:
-    """Writes new versions of a service's own resources with their history.
+HISTORY = ("id", "epoch", "version", "at", "body")
+
+
+async def assert_versions(tx: Transaction, lane: str, owner: str, saved: Sequence[Resource], at: datetime) -> list[Row]:
+    """Writes new versions of a service's own resources; returns the rows of their history.
 
     Raises Conflict when a version is not the successor of the stored one.
     """
@@ -76,8 +79,7 @@ async def assert_versions(tx: Transaction, lane: str, owner: str, saved: Sequenc
     written = await tx.insert("resource", _COLUMNS, rows, _UPDATE + "resource.version = excluded.version - 1")
     if written != len(rows):
         raise Conflict("version")
-    history = [(r[0], r[4], r[5], r[6], r[7]) for r in rows]
-    await tx.insert("history", ("id", "epoch", "version", "at", "body"), history)
+    return [(r[0], r[4], r[5], r[6], r[7]) for r in rows]
 
 
 async def keep_copies(

@@ -14,7 +14,7 @@ from shared.ports import Row, Transaction
 from shared.store.deliveries import Prepared, prepare
 from shared.store.inbox import close, close_superseded
 from shared.store.lanes import Lane, lanes_saved
-from shared.store.resources import text_of
+from shared.store.resources import HISTORY, text_of
 from shared.store.wakes import set_wakes
 
 _DECISION = (
@@ -33,6 +33,7 @@ class Unit:
     changed: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
     deliveries: list[Prepared] = field(default_factory=list)
     wakes: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     outbox: list[Row] = field(default_factory=list)
@@ -71,7 +72,12 @@ class Unit:
             await close_superseded(self.tx, sorted(self.changed))
         await prepare(self.tx, self.deliveries)
         await set_wakes(self.tx, self.wakes)
-        for table, columns, rows in (("outbox", _OUTBOX, self.outbox), ("decision", _DECISION, self.decisions)):
+        written = (
+            ("history", HISTORY, self.history),
+            ("outbox", _OUTBOX, self.outbox),
+            ("decision", _DECISION, self.decisions),
+        )
+        for table, columns, rows in written:
             if rows:
                 await self.tx.insert(table, columns, rows)
         await lanes_saved(self.tx, [self.held[key] for key in sorted(self.changed)])

@@ -15,7 +15,7 @@ from shared.core import Decision, Event, Needs
 from shared.messages import Cause, causes_of
 from shared.ports import Conflict, Incoming, Unavailable
 from shared.run import ATTEMPTS, CAUSE_PATIENCE, Unfit
-from tests.shared.world import Away, Facts, World, claim_of, heard, noted, rests_on, rows, statuses
+from tests.shared.world import Away, Facts, FakeBroker, World, claim_of, heard, noted, rests_on, rows, statuses
 
 PATIENCE = CAUSE_PATIENCE.total_seconds()
 
@@ -114,6 +114,15 @@ async def test_what_a_decision_rests_on_goes_on_with_its_message(world: World) -
     await runner.receive([message])
     ((headers,),) = await rows(runner.database, "select headers from outbox")
     assert causes_of(json.loads(headers)["causes"]) == {"delta": delta, "alpha": Cause(1, {"beta": message.id})}
+
+
+async def test_what_a_service_says_itself_is_nothing_new_to_it(world: World) -> None:
+    runner, broker = await world.runner(), FakeBroker()
+    await world.command(runner)
+    await world.relay(runner.database, broker).once()
+    await runner.receive([Incoming(m.id, m.reason, m.headers, m.body) for m in broker.taken])
+    assert await statuses(runner.database) == {}
+    assert await rows(runner.database, "select count(*) from decision") == [(1,)]
 
 
 # Lost, large, late

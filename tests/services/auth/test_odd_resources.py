@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def legally_changed(resource: Resource, path: Path, odd: Any) -> Resource:
     return resource if validator().check(changed) else changed
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CHANGES, st.randoms(use_true_random=False))
 def test_odd_resources_in_any_order_are_decided_on_and_settle(changes: Any, random: Any) -> None:
@@ -111,6 +113,7 @@ ANSWER_CHANGES = st.lists(st.tuples(st.sampled_from(tuple(_paths(claim_answer({
 }, units=1500)))), st.none() | st.sampled_from(ODD)), min_size=1, max_size=3)  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANSWER_CHANGES)
 def test_an_odd_answer_is_decided_on_and_settles(changes: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ def changed(draw: Callable[[Any], Any], container: Any, key: Any) -> None:
 CHANGES = (dropped, repeated, turned, absent, changed)
 
 
+@pytest.mark.slow
 @some
 @given(name=st.sampled_from(NAMES), data=st.data())
 def test_valid_resources_never_break_a_decision(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ ENDS: tuple[tuple[Message, ...], ...] = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), end=st.sampled_from(ENDS))
 def test_messages_of_two_producers_end_the_same_in_any_order(

@@ -99,6 +99,7 @@ async def test_an_error_nobody_foresaw_has_a_number_and_no_text(
     assert "Traceback" not in response.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Unavailable("the engine"), Conflict("no decision")])
 async def test_an_engine_that_is_away_means_the_same_again_in_a_moment(
     client: Client, carepod: Carepod, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -265,6 +266,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return json.dumps(bundle).encode()
 
 
+@pytest.mark.slow
 @given(body=mutated())
 @hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_changed_referral_is_taken_or_refused_and_never_breaks_anything(standing: Standing, body: bytes) -> None:

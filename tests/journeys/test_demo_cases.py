@@ -1,0 +1,59 @@
+"""The seven referrals of the demo end as `contracts/examples/referrals/README.md` says, in both modes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.cli.demo import CASES, LONGEST, REFERRALS, WRITTEN_ON
+from shared.cli.journeys import Journey, followed
+from shared.cli.push import shifted
+from shared.clock import system_clock
+from tests.journeys.deployment import Deployment
+
+pytestmark = pytest.mark.slow
+
+EXPECTED = {
+    "iron-meets-criteria": "scheduled",
+    "iron-criteria-not-met": "needs-information",
+    "infliximab-pended": "scheduled",
+    "denied": "not-authorized",
+    "incomplete": "needs-information",
+    "duplicate": "duplicate",
+    "broken": "invalid",
+}
+
+
+async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> None:
+    await deployment.start()
+    sender = deployment.sender()
+    loop = asyncio.get_running_loop()
+    journeys = []
+    for case in CASES:
+        body = (REFERRALS / f"{case}.json").read_bytes()
+        sent = body if case == "broken" else shifted(body, WRITTEN_ON, system_clock().date())
+        journeys.append(Journey(await sender.post(case, sent), loop.time()))
+    await followed(sender, journeys, LONGEST, lambda: None)
+    await sender.close()
+    found = {j.pushed.file: j.outcome for j in journeys}
+    assert found == EXPECTED, {j.pushed.file: (j.stage, j.reasons) for j in journeys}
+    by_file = {j.pushed.file: j for j in journeys}
+    iron = by_file["iron-meets-criteria"]
+    assert [a["status"] for a in iron.appointments] == ["booked", "booked"]
+    assert iron.appointments[0]["readiness"]["authorized"] == "met"
+    assert iron.authorization["units"][0]["value"] == "1500"
+    assert len(by_file["incomplete"].reasons) >= 3
+    assert len(by_file["broken"].reasons) >= 4
+    assert any(t["code"] == "appeal" for t in by_file["denied"].open_tasks)
+    refused = by_file["iron-criteria-not-met"]
+    asked = await deployment.rows(
+        "auth", "select count(*) from resource where type = 'Claim' and lane = $1", _lane(refused)
+    )
+    assert asked[0][0] == 0, "what the payer would refuse was sent to it"
+    claims = await deployment.debug("payer/prairie-health/debug/claims")
+    assert len(claims) == 3
+
+
+def _lane(journey: Journey) -> str:
+    return f"patient/{(journey.patient or '').partition('/')[2]}"

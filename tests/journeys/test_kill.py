@@ -1,0 +1,75 @@
+"""kill -9 of any one process at every point where it hurts, under 200 referrals at once: all end, one effect each."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+
+from benchmarks.cases import Template, placer, roomy_site
+from shared.clock import system_clock
+from tests.journeys.deployment import Deployment
+from tests.journeys.pushes import all_pushed
+from tests.journeys.truth import all_booked, faults, gathered, quiet
+
+pytestmark = pytest.mark.slow
+
+REFERRALS = 200
+LONGEST = 150.0
+"""Seconds after which a journey that has not ended counts as lost."""
+
+Plan = tuple[tuple[str, ...], ...]
+"""Process and the points at which it dies, one life after the other."""
+
+EMBEDDED: Plan = (
+    (
+        "all", "loop.before_commit:120", "relay.before_publish:5", "delivery.before_send:80", "relay.before_mark:5",
+        "delivery.before_store:60", "consumer.before_ack:5",
+    ),
+)  # fmt: skip
+ENGINES: tuple[Plan, ...] = (
+    (
+        ("intake", "loop.before_commit:120", "relay.before_publish:4"),
+        ("auth", "consumer.before_ack:6", "delivery.before_send:60"),
+        ("scheduling", "relay.before_mark:4", "loop.before_commit:20"),
+    ),
+    (
+        ("intake", "relay.before_mark:4", "delivery.before_send:50"),
+        ("auth", "delivery.before_store:60", "relay.before_publish:4"),
+        ("scheduling", "consumer.before_ack:6", "delivery.before_store:20"),
+    ),
+)
+
+
+def named(plan: Plan) -> str:
+    """A plan as the name of a test."""
+    return "; ".join(f"{name} at {', '.join(points)}" for name, *points in plan)
+
+
+async def _killed_and_whole(deployment: Deployment, plan: Plan) -> None:
+    deployment.site_file = deployment.folder / "site.yaml"
+    sites = roomy_site(deployment.site_file)
+    await deployment.start({name: points for name, *points in plan})
+    deployment.keep_alive()
+    template, sender = Template(system_clock().date()), deployment.sender()
+    bodies = [(placer(n), template.referral(n, sites[n % len(sites)])) for n in range(REFERRALS)]
+    await all_pushed(sender, bodies)
+    await sender.close()
+    await all_booked(deployment, 2 * REFERRALS, LONGEST)
+    await quiet(deployment, LONGEST)
+    expected = Counter(name for name, *points in plan for _ in points)
+    assert Counter(d.name for d in deployment.deaths) == expected, deployment.deaths
+    assert {d.code for d in deployment.deaths} == {-signal.SIGKILL}
+    assert all(d.booked < 2 * REFERRALS for d in deployment.deaths), "it died when all was over"
+    assert faults(await gathered(deployment), {placer(n) for n in range(REFERRALS)}) == []
+
+
+async def test_the_one_process_is_killed_at_every_point_and_every_referral_ends_once(embedded: Deployment) -> None:
+    await _killed_and_whole(embedded, EMBEDDED)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("plan", ENGINES, ids=named)
+async def test_every_service_is_killed_and_every_referral_ends_once(plan: Plan, deployed: Deployment) -> None:
+    await _killed_and_whole(deployed, plan)
