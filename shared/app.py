@@ -25,17 +25,21 @@ from shared.clock import Clock, system_clock, uuid7
 from shared.core import Decision, Event, Service
 from shared.deliveries import Deliveries
 from shared.failpoints import Failpoints
+from shared.fetching import Fetching
 from shared.fhir.json import encode
 from shared.fhir.outcomes import Issue, outcome
 from shared.fhir.profiles import Validator
 from shared.messages import Catalogue
 from shared.outside import PartnerOutside
-from shared.ports import Broker, Database, Incoming, Reader, Transaction
+from shared.ports import Broker, Database, Reader, Transaction
 from shared.relay import Relay
 from shared.run import Outcome, Runner
 from shared.settings import Settings, SettingsError, Site
-from shared.smart.keys import client_key
+from shared.smart.clients import OURSELVES
+from shared.smart.keys import client_key, signing_key
+from shared.smart.scopes import parse
 from shared.smart.server import Authority
+from shared.smart.tokens import Tokens
 from shared.workers import Fetch, Sweeper, Worker, workers_of
 
 
@@ -172,11 +176,10 @@ async def build(
     if not settings.database_url:
         await migrate_sqlite(settings.folder, names)
     handles: dict[str, Handle] = {}
+    fetch = _fetching(settings, handles, clock)
     for name in names:
         service = next(s for s in services if s.name == name)
-        handles[name] = await _handle(
-            service, settings, site, catalogue, validator, broker, outside, clock, _fetching(handles)
-        )
+        handles[name] = await _handle(service, settings, site, catalogue, validator, broker, outside, clock, fetch)
     keeper = next((h for h in handles.values() if h.service.door is not None), next(iter(handles.values())))
     clients = SqlClientStore(keeper.database, clock)
     return Application(
@@ -190,6 +193,9 @@ async def _handle(
     outside: PartnerOutside, clock: Clock, fetch: Fetch,
 ) -> Handle:  # fmt: skip
     database = await open_database(settings, service.name)
+    if not settings.database_url:
+        async with database.writing() as tx:
+            await store.void_leases(tx)
     failpoints = Failpoints(settings.failpoint)
     runner = Runner(service, database, catalogue, validator.check, clock, settings.partitions, failpoints)
     relay = Relay(database, broker, clock, settings.partitions, failpoints)
@@ -198,16 +204,15 @@ async def _handle(
     return Handle(service, runner, database, settings, site, clock, workers)
 
 
-def _fetching(handles: Mapping[str, Handle]) -> Fetch:
-    """Fetches a message from its producer's outbox, where the producer runs in this process."""
+def _fetching(settings: Settings, handles: Mapping[str, Handle], clock: Clock) -> Fetching:
+    """Missed messages come from their producers: the services of this process, or the other processes."""
+    base = settings.base_url.rstrip("/")
+    tokens = Tokens(signing_key(settings.secrets), issuer=base, audience=f"{base}/fhir")
 
-    async def fetch(producer: str, message_id: str) -> Incoming | None:
-        if producer not in handles:
-            return None
-        async with handles[producer].database.reading() as tx:
-            return await store.said(tx, message_id)
+    def own(producer: str) -> Database | None:
+        return handles[producer].database if producer in handles else None
 
-    return fetch
+    return Fetching(own, settings.peers, lambda: tokens.issued(OURSELVES, parse("system/*.rs"), clock()))
 
 
 async def open_database(settings: Settings, service: str) -> Database:

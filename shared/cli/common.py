@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import typer
+import uvloop
 from rich.console import Console
 
 from shared.core import Service
@@ -58,8 +59,9 @@ def failed(code: int, message: str) -> typer.Exit:
 def run(work: Coroutine[Any, Any, Result], doing: str = "") -> Result:
     """Runs a command's work, showing on a terminal what it is at; what stands in its way becomes the exit code."""
     try:
-        with errors.status(doing) if doing else nullcontext():
-            return asyncio.run(work)
+        shown = errors.status(doing) if doing else nullcontext()
+        with shown, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
     except (Unavailable, ConnectionError, TimeoutError) as error:
         raise failed(NO_ANSWER, f"an engine does not answer ({type(error).__name__})") from None
     except SettingsError as error:

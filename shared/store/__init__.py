@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.store.deliveries import Delivery, Prepared, answered, are_due, claim, defer, settle
+from shared.store.deliveries import Delivery, Prepared, answered, are_due, claim, defer, settle, void_leases
 from shared.store.inbox import (
     Unfinished,
     arrived,
@@ -87,6 +87,7 @@ __all__ = [
     "unsendable",
     "unsent",
     "version_of",
+    "void_leases",
     "wait",
     "waiting_since",
 ]

@@ -92,6 +92,11 @@ def _claimed(row: Row) -> Delivery:
     return Delivery(id_, channel, resource, occurrence, lane, state, attempt + 1, fence + 1, problem)
 
 
+async def void_leases(tx: Transaction) -> None:
+    """Ends every lease: for the only process of a database, at its start, whoever held them is gone."""
+    await tx.execute("update delivery set lease_until = '' where state = 'sending'")
+
+
 async def answered(tx: Transaction, delivery: Delivery, at: datetime) -> bool:
     """Settles a delivery; False when its fence has moved on: somebody else has it, or it is settled already."""
     changed = await tx.execute(

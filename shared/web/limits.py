@@ -13,8 +13,8 @@ from math import ceil
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-PATIENCE = 0.1
-"""Seconds Redis may take; then this request is counted here."""
+PATIENCE = 0.5
+"""Seconds Redis may take, a busy event loop included; then this request is counted here."""
 
 REST = 1.0
 """Seconds Redis is left alone after it failed, so that requests do not each wait for it."""
