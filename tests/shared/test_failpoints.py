@@ -48,6 +48,9 @@ def test_an_unknown_point_or_count_is_refused(spec: str) -> None:
         Failpoints(spec)
 
 
-def test_no_point_is_set_where_none_is_named() -> None:
+def test_no_point_is_set_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr("shared.failpoints.os.kill", lambda pid, _: killed.append(pid))
     for point in POINTS:
         Failpoints(None).reach(point)
+    assert killed == []

@@ -67,6 +67,11 @@ class Rabbit:
         for connection in found:
             await self.api.delete(f"/api/connections/{connection['name']}")
 
+    async def queues(self) -> list[str]:
+        """The names of the queues of the vhost."""
+        found = (await self.api.get(f"/api/queues/{self.vhost}?columns=name")).raise_for_status().json()
+        return sorted(q["name"] for q in found)
+
     async def delete(self, queue: str) -> None:
         (await self.api.delete(f"/api/queues/{self.vhost}/{queue}")).raise_for_status()
 
@@ -100,8 +105,10 @@ async def rabbit(amqp_url: str, engines: Engines) -> AsyncIterator[Rabbit]:
     await rabbit.api.aclose()
 
 
-async def test_topology_is_declared_twice(rabbit: Rabbit) -> None:
+async def test_topology_is_declared_twice_and_is_the_same(rabbit: Rabbit) -> None:
+    before = await rabbit.queues()
     await declare_topology(rabbit.url, LISTENS, 1)
+    assert before == await rabbit.queues() != []
 
 
 async def test_what_is_published_before_a_service_first_starts_waits_for_it(rabbit: Rabbit) -> None:

@@ -93,3 +93,27 @@ async def built(settings: Settings, referrers: Mapping[str, Referrer] | None = N
     for name in CLIENTS:
         await app.authority.clients.add(registered(name, name, jwks, "system/*.cruds"))
     return app
+
+
+def places(response: Any) -> dict[str, str]:
+    """The last `Type/id` of each type in a transaction response."""
+    found = [
+        e["response"]["location"].partition("/fhir/")[2].rpartition("/_history/")[0] for e in response.json()["entry"]
+    ]
+    return {place.partition("/")[0]: place for place in found}
+
+
+def observation(patient: str, value: str = "7.10", number: str = "obs-1") -> bytes:
+    text = {
+        "resourceType": "Observation", "status": "final", "subject": {"reference": patient},
+        "identifier": [{"system": "https://lab.example/results", "value": number}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "valueQuantity": {"value": "EXACT", "unit": "g/dL", "system": "http://unitsofmeasure.org", "code": "g/dL"},
+    }  # fmt: skip
+    return json.dumps(text).replace('"EXACT"', value).encode()
+
+
+async def pushed(client: Client, bundle: Any = None) -> dict[str, str]:
+    response = await client.push(bundle or referral())
+    assert response.status_code == 200, response.text
+    return places(response)
