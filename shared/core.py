@@ -23,7 +23,8 @@ CANONICAL = "https://carepod.example/fhir/"
 IDENTIFIERS = "https://carepod.example/id/"
 """Base of our identifier systems: `IDENTIFIERS + kind`."""
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, CANONICAL)
+_NAMESPACE = uuid.UUID("8345edd1-fa38-54d4-b10b-6e0375458769")
+"""Fixed for ever, whatever the canonical base becomes: every derived id, so every business effect, hangs on it."""
 
 
 def derived_id(owner: str, kind: str, *key: str) -> str:

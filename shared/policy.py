@@ -79,12 +79,14 @@ class Figures:
 
 def load_figures(owner: str, folder: Path, adopted: Iterable[str] = ()) -> Figures:
     """Reads every `*.yaml` of a policies folder (a list of figures a file). PolicyError names file and figure."""
+    files = {f"{owner}/{path.stem}": path for path in sorted(folder.glob("*.yaml"))}
     figures = [
-        _figure(f"{owner}/{path.stem}", row)
-        for path in sorted(folder.glob("*.yaml"))
-        for row in yaml.safe_load(path.read_text(encoding="utf-8")) or ()
+        _figure(name, row) for name, path in files.items() for row in yaml.safe_load(path.read_text("utf-8")) or ()
     ]
-    return Figures(tuple(figures), frozenset(adopted))
+    chosen = frozenset(adopted)
+    if unknown := sorted(a for a in chosen if a.startswith(f"{owner}/") and a not in files):
+        raise PolicyError(f"adopted_drafts: {', '.join(unknown)}: one of {', '.join(files)} would be right")
+    return Figures(tuple(figures), chosen)
 
 
 def _figure(policy: str, row: Mapping[str, Any]) -> Figure:

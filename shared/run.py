@@ -215,7 +215,7 @@ class Runner:
             else:
                 unit = store.Unit(tx, await store.locked(tx, [letter.lane]))
                 at = unit.lane(letter.lane).tick(self.clock())
-                await store.put(tx, [store.inbox_row(letter, message, at, "parked", malformed.reason)])
+                await store.put_parked(tx, store.inbox_row(letter, message, at, "parked", malformed.reason))
                 await unit.flush()
         log.warning("message parked: %s", malformed.reason)
 
@@ -229,8 +229,7 @@ class Runner:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001
-                turn += 1
-                lanes = await self._stumbled(error, work.row, lanes, turn)
+                lanes, turn = await self._stumbled(error, work.row, lanes, turn + 1)
                 continue
             missing |= work.missing
             if not work.decided:
@@ -247,19 +246,20 @@ class Runner:
 
     async def _stumbled(
         self, error: Exception, row: store.Unfinished | None, lanes: frozenset[str], turn: int
-    ) -> frozenset[str]:
-        """The lanes to try again with, after more are needed, a conflict, or a failed attempt."""
+    ) -> tuple[frozenset[str], int]:
+        """The lanes and the turn to go on with, after more are needed, a conflict, or a failed attempt."""
         if row is None:
             if turn >= ROUNDS:
                 raise error
             await _pause(turn)
         elif isinstance(error, MoreLanes) and turn < ROUNDS:
-            return lanes | error.lanes
+            return lanes | error.lanes, turn
         elif isinstance(error, Conflict) and turn < ROUNDS:
             await _pause(turn)
         else:
             await self._failed(row, described(error))
-        return lanes
+            return frozenset({row.lane}), 0
+        return lanes, turn
 
     async def _advanced(
         self, unit: store.Unit, lanes: set[str], work: _Work, letters: Mapping[str, Letter], most: int = 1_000_000

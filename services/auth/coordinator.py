@@ -144,14 +144,15 @@ def _followed(event: Event, facts: Facts, brought: Iterable[Resource], policy: A
     if not saves:
         return Decision(NOTHING)
     changed = {reference(r) for r in saves}
-    news = next((w for w in worked if changed & {reference(r) for r in w.saves}), worked[0] if worked else None)
+    moved = [w for w in worked if changed & {reference(r) for r in w.saves}] or worked[:1]
+    news = moved[0] if moved else None
     name = reason(event, news, saves, facts)
     return Decision(
         reason=name,
         saves=saves,
         wakes={k: v for w in worked for k, v in wakes(w, facts).items()},
-        refusals=refusals(news, name),
-        evidence=news.stage.evidence if news else (),
+        refusals=tuple(dict.fromkeys(code for w in moved for code in refusals(w, name))),
+        evidence=tuple(dict.fromkeys(e for w in moved for e in w.stage.evidence)),
         focus=focus(news, saves, name),
     )
 

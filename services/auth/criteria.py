@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 from services.auth.findings import KINDS, Chart, Rule
+from shared.catalogue import drug
 from shared.core import reference
+from shared.policy import Figure, PolicyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,22 @@ def judged(rule: Rule, chart: Chart) -> Judgement:
 
     least = min(_options(rule, verdicts), key=cost)
     return Judgement(tuple(verdicts.values()), tuple(v for c, v in verdicts.items() if c in least))
+
+
+def check_criteria(figures: Iterable[Figure]) -> None:
+    """A criteria file that names no drug of the catalogue, or looks at nothing we know, would decide in silence.
+
+    Raises PolicyError with the policy and the place.
+    """
+    for figure in figures:
+        if figure.id != "criteria":
+            continue
+        if unknown := [key for key in figure.applies_to.get("drugs", [""]) if drug(key) is None]:
+            raise PolicyError(f"{figure.policy}: drugs {unknown}: keys of shared/catalogue/drugs.yaml would be right")
+        rule = figure.value.get("rule")
+        for leaf in _leaves(rule) if rule else ():
+            if len(KINDS.keys() & leaf.keys()) != 1:
+                raise PolicyError(f"{figure.policy}: {leaf.get('id', leaf)}: one of {sorted(KINDS)} would be right")
 
 
 def _leaves(rule: Rule) -> Iterator[Rule]:

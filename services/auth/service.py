@@ -8,6 +8,7 @@ from typing import Any
 
 from services.auth.api import router
 from services.auth.coordinator import coordinate
+from services.auth.criteria import check_criteria
 from services.auth.deliver import CHANNELS
 from services.auth.gather import gather_facts
 from services.auth.news import REASONS
@@ -30,8 +31,9 @@ LISTENS = frozenset(
 
 
 def declared(site: Site) -> Service:
-    """The service for one practice."""
+    """The service for one practice. Raises PolicyError when a policy file is wrong."""
     figures = load_figures("auth", Path(__file__).with_name("policies"), (a.policy for a in site.adopted))
+    check_criteria(figures.figures)
     return Service(
         name="auth",
         prefix=PREFIX,

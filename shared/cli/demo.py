@@ -177,9 +177,11 @@ async def _messages(application: Application) -> dict[str, int]:
 
 
 def _table(journeys: Sequence[Journey]) -> Table:
-    table = Table("referral", "HTTP", "now", "authorization", "visits", "s", title="Referral in, infusion out")
+    table = Table(title="Referral in, infusion out")
+    for name in ("referral", "HTTP", "now", "authorization", "visits", "s"):
+        table.add_column(name, overflow="fold")
     for j in journeys:
-        visits = [f"{v['start'][:16]} {v['status']}" if v.get("start") else v["status"] for v in j.appointments]
+        visits = [_when(v["start"]) if v.get("start") else v["status"] for v in j.appointments]
         style = {"scheduled": "green", None: "yellow"}.get(j.outcome, "cyan")
         table.add_row(
             j.pushed.file.removesuffix(".json"),
@@ -206,6 +208,18 @@ def _explained(journey: Journey) -> None:
     for reason in journey.reasons:
         out.print(f"  - {reason}", markup=False)
     for visit in journey.appointments:
-        out.print(f"  visit {visit.get('start', 'without a time')}: {visit['readiness']}", markup=False)
+        out.print(f"  {_said(visit)}", markup=False)
     for task in journey.open_tasks:
-        out.print(f"  open: {task['code']} for {task['owner']}: {task['question']}", markup=False)
+        until = f", by {task['until']}" if "until" in task else ""
+        out.print(f"  open: {task['code']}, asked of the {task['owner']}: {task['question']}{until}", markup=False)
+
+
+def _said(visit: dict[str, Any]) -> str:
+    """One visit: when, and what it still waits for."""
+    waits = [name for name, status in visit["readiness"].items() if status == "unmet"]
+    when = _when(visit["start"]) if visit.get("start") else "without a time yet"
+    return f"visit {visit['status']} {when}: " + (f"waits for {', '.join(waits)}" if waits else "ready")
+
+
+def _when(start: str) -> str:
+    return start[:16].replace("T", " ")

@@ -116,6 +116,7 @@ def report_of(journeys: Sequence[Journey], messages: dict[str, int], seconds: fl
     referrals = [
         {
             "file": j.pushed.file,
+            "task": j.task,
             "http_status": j.pushed.status,
             "outcome": j.outcome,
             "reasons": j.reasons,
@@ -182,4 +183,6 @@ def _question(task: Resource) -> dict[str, str]:
     asked = [i["type"].get("coding", [{}])[0].get("code", "") for i in task.get("input", ())]
     owner = task.get("owner", {})
     who = owner.get("display") or owner.get("identifier", {}).get("value") or owner.get("reference", "")
-    return {"code": _code(task), "owner": str(who), "question": ", ".join(asked) or _reason(task)}
+    until = task.get("restriction", {}).get("period", {}).get("end")
+    question = {"code": _code(task), "owner": str(who), "question": ", ".join(asked) or _reason(task)}
+    return question | ({"until": str(until)} if until else {})

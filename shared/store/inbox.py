@@ -81,6 +81,15 @@ async def put(tx: Transaction, rows: Sequence[Row]) -> None:
         await tx.insert("inbox", _COLUMNS, rows, "on conflict (id) do nothing")
 
 
+async def put_parked(tx: Transaction, row: Row) -> None:
+    """Puts a row of `inbox_row` parked; one that waits for its rest is parked in its place."""
+    conflict = (
+        "on conflict (id) do update set status = 'parked', problem = excluded.problem, next_at = '' "
+        "where inbox.status = 'waiting'"
+    )
+    await tx.insert("inbox", _COLUMNS, [row], conflict)
+
+
 def _about(letter: Letter) -> str:
     return json.dumps([[r["id"], *version_of(r)] for r in letter.resources])
 
@@ -108,7 +117,7 @@ async def put_unopened(tx: Transaction, message: Incoming, message_id: str, reas
     )
     producer, reason, taken, headers, body = (storable(t) for t in texts)
     row = (message_id, producer, "", 0, "", "parked", "", reason, taken, "[]", headers, body)
-    await tx.insert("inbox", _COLUMNS, [row], "on conflict (id) do nothing")
+    await put_parked(tx, row)
 
 
 def storable(text: str) -> str:

@@ -94,7 +94,7 @@ async def test_a_message_that_fails_every_attempt_is_parked_with_its_reason_and_
     assert await statuses(runner.database) == {bad.id: "parked", behind.id: "done"}
     ((attempt, problem),) = await rows(runner.database, "select attempt, problem from inbox where id = $1", bad.id)
     assert attempt == ATTEMPTS
-    assert problem.startswith("RuntimeError shared/test_run.py:")
+    assert problem.startswith("RuntimeError shared/test_failing.py:")
     assert "a defect" not in caplog.text + problem
 
 

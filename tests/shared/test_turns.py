@@ -175,3 +175,19 @@ async def test_a_large_message_travels_as_its_header_and_is_fetched_at_once(worl
     assert await heard(runner.database) == [whole.id, behind.id]
     copy = await rows(runner.database, "select version from resource where type = 'ServiceRequest'")
     assert copy == [(2,)]
+
+
+async def test_a_large_message_whose_rest_cannot_be_taken_is_parked_and_the_next_go_on(world: World) -> None:
+    runner = await world.runner()
+    whole = world.message(text="x" * 20)
+    bundle = json.loads(whole.body)
+    head = json.dumps({**bundle, "entry": bundle["entry"][:1]}).encode()
+    behind = world.message()
+    await runner.receive([Incoming(whole.id, "said", {**whole.headers, "large": "yes"}, head), behind])
+    world.fetchable = {whole.id: Incoming(whole.id, "said", whole.headers, b"{not json")}
+    sweeper = world.sweeper(runner)
+    await sweeper.messages()
+    world.clock.move(seconds=PATIENCE)
+    await sweeper.messages()
+    assert await statuses(runner.database) == {whole.id: "parked", behind.id: "done"}
+    assert await heard(runner.database) == [behind.id]

@@ -13,9 +13,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.criteria import judged
+from services.auth.criteria import check_criteria, judged
 from services.auth.findings import VERIFICATION, Chart, days_taken
 from shared.catalogue import drug
+from shared.policy import Figure, PolicyError
 from tests.services.auth.patient import CHICAGO, TODAY, coded, condition, lab, oral_iron, patient, policy
 
 CASES = Path(__file__).with_name("cases")
@@ -304,3 +305,25 @@ def test_only_what_was_really_ordered_was_tried(changes: dict[str, Any], met_: b
         "dispenseRequest": {"validityPeriod": {"start": "2026-08-01", "end": "2026-10-01"}},
     } | changes  # fmt: skip
     assert judged({"id": "o", "text": "t", "trial": ORAL}, Chart(None, (ordered,), TODAY)).met is met_
+
+
+def criteria(drugs: list[str], rule: Any) -> Figure:
+    source = "a policy (2026)"
+    value, scope = {"covered": True, "rule": rule}, {"payer": "prairie-health", "drugs": drugs}
+    return Figure("auth/new", "criteria", value, "rule", scope, source, "V", "payer", date(2026, 1, 1), None)
+
+
+def test_a_policy_for_a_drug_we_do_not_know_is_told_at_the_start() -> None:
+    with pytest.raises(PolicyError, match=r"auth/new: drugs \['feric-carboxymaltose'\]"):
+        check_criteria([criteria(["iron-sucrose", "feric-carboxymaltose"], None)])
+
+
+def test_a_criterion_that_looks_at_nothing_we_know_is_told_at_the_start() -> None:
+    odd = {"id": "c", "text": "t", "conditionn": {"icd10": ["D50"]}}
+    with pytest.raises(PolicyError, match="auth/new: c: one of"):
+        check_criteria([criteria(["iron-sucrose"], {"all": [{"any": [odd]}]})])
+
+
+def test_a_right_policy_passes() -> None:
+    fine = {"id": "c", "text": "t", "condition": {"icd10": ["D50"]}}
+    assert check_criteria([criteria(["iron-sucrose"], {"all": [fine]}), criteria(["infliximab"], None)]) is None
