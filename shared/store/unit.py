@@ -47,11 +47,15 @@ class Unit:
     def record(
         self, decision_id: str, event: Event, decision: Decision, saved: Sequence[Resource], message: str, trace: str
     ) -> None:
-        """The audit row of one decision: what was decided, why, on what evidence, and what it saved."""
+        """The audit row of one decision: what was decided, why, on what evidence, and what it saved.
+
+        A decision on a message that names no evidence of its own rests on what the message brought.
+        """
+        brought = [versioned(r) for r in event.resources] if saved and event.kind == "message" else []
         self.decisions.append((
             decision_id, stamp(event.at), event.lane, event.kind, event.source, event.reason,
             decision.focus or event.focus or "", decision.reason, json.dumps(list(decision.refusals)),
-            json.dumps(list(decision.evidence)), json.dumps([versioned(r) for r in saved]), message, trace,
+            json.dumps(list(decision.evidence) or brought), json.dumps([versioned(r) for r in saved]), message, trace,
         ))  # fmt: skip
 
     def enqueue(

@@ -117,7 +117,9 @@ class Writing:
             if patient_of(resource) not in (None, patient_of_lane(lane)):
                 raise refused(422, "business-rule", "the patient as stored would be right", "Task.for")
             at = self._app.clock()
-            event = Event("command", "task-answered", lane, at, at, (resource,), reference(resource), sender.client)
+            event = Event(
+                "command", "task-answered", lane, at, at, (resource,), reference(resource), sender.client, uuid7(at)
+            )
             _or_refused_by_rule(await _unless_stale(handle, event, (), expected))
         elif handle.service.door is not None:
             arrival = _or_refused(handle.service.door.single(resource, sender.client))

@@ -198,3 +198,14 @@ async def test_a_seat_given_up_is_free(world: World) -> None:
     world.script = lambda event, facts: Decision("noted", (gone,))
     await world.command(runner, lane="patient/1")
     assert await rows(runner.database, "select count(*) from capacity") == [(0,)]
+
+
+async def test_a_decision_on_a_message_that_names_no_evidence_rests_on_what_the_message_brought(world: World) -> None:
+    runner = await world.runner()
+    message = world.message()
+    await runner.receive([message])
+    (resource,) = [e["resource"] for e in json.loads(message.body)["entry"][1:]]
+    ((evidence, saves),) = await rows(runner.database, "select evidence, saves from decision")
+    place = f"{resource['resourceType']}/{resource['id']}/_history/{resource['meta']['versionId']}"
+    assert json.loads(evidence) == [place]
+    assert json.loads(saves) != []
