@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 
 from shared import store
 from shared.app import Application
@@ -80,8 +81,8 @@ def _blank(app: Application, peers: Peers) -> FastAPI:
             await peers.close()
 
     # A redirect to the address with or without a slash would be built from the Host header.
-    return FastAPI(
-        title="Carepod", description=DESCRIPTION, version=VERSION, lifespan=lifespan, redoc_url=None,
+    return FastAPIOffline(
+        docs_url="/docs", redoc_url=None, title="Carepod", description=DESCRIPTION, version=VERSION, lifespan=lifespan,
         redirect_slashes=False,
     )  # fmt: skip
 

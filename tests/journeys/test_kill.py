@@ -24,8 +24,8 @@ Plan = tuple[tuple[str, ...], ...]
 
 EMBEDDED: Plan = (
     (
-        "all", "loop.before_commit:120", "relay.before_publish:5", "delivery.before_send:80", "relay.before_mark:5",
-        "delivery.before_store:60", "consumer.before_ack:5",
+        "all", "loop.before_commit:120", "consumer.before_ack:3", "relay.before_publish:3", "relay.before_mark:3",
+        "delivery.before_send:60", "delivery.before_store:40",
     ),
 )  # fmt: skip
 ENGINES: tuple[Plan, ...] = (
