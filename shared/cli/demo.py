@@ -205,6 +205,8 @@ def _authorization(authorization: dict[str, Any]) -> str:
 def _explained(journey: Journey) -> None:
     """Under the table: why it ended so, what each visit still needs, and who is asked."""
     out.print(f"\n[bold]{journey.pushed.file}[/]: {journey.outcome or 'not settled'}")
+    if journey.task:
+        out.print(f"  carepod trace {journey.task.partition('/')[2]}", markup=False)
     for reason in journey.reasons:
         out.print(f"  - {reason}", markup=False)
     for visit in journey.appointments:

@@ -116,7 +116,6 @@ def report_of(journeys: Sequence[Journey], messages: dict[str, int], seconds: fl
     referrals = [
         {
             "file": j.pushed.file,
-            "task": j.task,
             "http_status": j.pushed.status,
             "outcome": j.outcome,
             "reasons": j.reasons,

@@ -24,20 +24,20 @@ Plan = tuple[tuple[str, ...], ...]
 
 EMBEDDED: Plan = (
     (
-        "all", "loop.before_commit:120", "consumer.before_ack:3", "relay.before_publish:3", "relay.before_mark:3",
-        "delivery.before_send:60", "delivery.before_store:40",
+        "all", "loop.before_commit:60", "consumer.before_ack:2", "relay.before_publish:2", "relay.before_mark:2",
+        "delivery.before_send:20", "delivery.before_store:20",
     ),
 )  # fmt: skip
 ENGINES: tuple[Plan, ...] = (
     (
-        ("intake", "loop.before_commit:120", "relay.before_publish:4"),
-        ("auth", "consumer.before_ack:6", "delivery.before_send:60"),
-        ("scheduling", "relay.before_mark:4", "loop.before_commit:20"),
+        ("intake", "loop.before_commit:60", "relay.before_publish:3"),
+        ("auth", "consumer.before_ack:3", "delivery.before_send:30"),
+        ("scheduling", "relay.before_mark:3", "loop.before_commit:20"),
     ),
     (
-        ("intake", "relay.before_mark:4", "delivery.before_send:50"),
-        ("auth", "delivery.before_store:60", "relay.before_publish:4"),
-        ("scheduling", "consumer.before_ack:6", "delivery.before_store:20"),
+        ("intake", "relay.before_mark:3", "delivery.before_send:30"),
+        ("auth", "delivery.before_store:30", "relay.before_publish:3"),
+        ("scheduling", "consumer.before_ack:3", "delivery.before_store:10"),
     ),
 )
 
