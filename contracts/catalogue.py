@@ -1,7 +1,7 @@
 """The message catalogue, from the services' declarations: `python -m contracts.catalogue [--check]`.
 
-Who says what with which resource types, and who hears it. The checked-in file is what a reader and another team rely on;
-a test keeps it equal to the declarations.
+Who says what with which resource types, and who hears it. The checked-in file is what a reader or another team relies
+on; a test keeps it equal to the declarations.
 """
 
 from __future__ import annotations
