@@ -27,6 +27,8 @@ from partners.arrangements import ArrangementError, arrangements
 from partners.keys import own_key, private_key
 from partners.store import Store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SUBMIT = "/payer/prairie-health/Claim/$submit"
 

@@ -18,6 +18,8 @@ from shared.settings import ROOT
 from shared.smart.clients import OURSELVES
 from tests.shared.cli.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "contracts" / "examples" / "referrals"
 GOOD = EXAMPLES / "iron-meets-criteria.json"
 

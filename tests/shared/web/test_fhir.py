@@ -15,6 +15,8 @@ from shared.settings import Referrer, Settings
 from shared.web.app import create_app
 from tests.shared.web.stack import FHIR, Carepod, Client, built, observation, pushed, referral, renamed
 
+pytestmark = pytest.mark.slow
+
 # Read
 
 

@@ -12,6 +12,8 @@ import pytest
 from shared.fhir.profiles import r4
 from tests.shared.web.stack import FHIR, Carepod, Client, observation, pushed, referral, renamed
 
+pytestmark = pytest.mark.slow
+
 # Transaction
 
 

@@ -24,6 +24,8 @@ from shared.web.app import create_app
 from shared.web.peers import Peers
 from tests.shared.web.stack import FHIR, Carepod, Client, built, referral
 
+pytestmark = pytest.mark.slow
+
 AUTH = "http://auth.internal:8000"
 DOOR = "http://intake.internal:8000"
 TASK_ID = derived_id("au", "preauthorization", "order", "1")

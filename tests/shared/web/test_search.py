@@ -12,6 +12,8 @@ from shared.fhir.profiles import r4
 from shared.web import search as searching
 from tests.shared.web.stack import Carepod, Client, referral, renamed
 
+pytestmark = pytest.mark.slow
+
 
 async def searched(client: Client, query: str, **headers: str) -> dict[str, Any]:
     response = await client.get(f"/fhir/{query}", **headers)
