@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help environment demo test check lint format lock clean
+.PHONY: help environment demo test check lint format contracts contracts-check conformance lock clean
 
 help:
 	@echo 'make demo    the main job, from a referral to a booked infusion, with nothing installed   ARGS="--once"'
@@ -13,6 +13,9 @@ help:
 	@echo 'make check   lint and the fast tests, no engine, under a minute'
 	@echo 'make lint    ruff, mypy, import-linter'
 	@echo 'make format  ruff format and the fixes ruff is sure of'
+	@echo 'make contracts        the profiles compiled from their source (Node), and the message catalogue'
+	@echo 'make contracts-check  the same, compared with what is checked in'
+	@echo 'make conformance      the HL7 validator on examples, a demo and packages (Java)            ARGS="--check"'
 	@echo 'make lock    requirements.lock anew from pyproject.toml (needs uv)'
 	@echo 'make clean   removes .venv, caches and the local database in var/'
 
@@ -37,6 +40,17 @@ lint: environment
 format: environment
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+contracts: environment
+	@$(BIN)/python -m contracts.build $(ARGS)
+	@$(BIN)/python -m contracts.catalogue
+
+contracts-check: environment
+	@$(BIN)/python -m contracts.build --check
+	@$(BIN)/python -m contracts.catalogue --check
+
+conformance: environment
+	@$(BIN)/python -m contracts.conformance $(ARGS)
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test --extra build --no-header \

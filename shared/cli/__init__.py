@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.cli import admin, demo, look, push, serve, validate
+from shared.cli import admin, contracts, demo, look, push, serve, validate
 from shared.cli.common import Context, Declare, PartnersApp
 
 HELP = """Carepod: a referral in, a booked infusion out.
@@ -33,4 +33,5 @@ def command_line(declare: Declare, partners: PartnersApp) -> typer.Typer:
     app.command("topology")(admin.topology)
     app.command("version")(admin.version)
     app.add_typer(admin.clients, name="clients", help="Outside programs that may reach the FHIR base.")
+    app.add_typer(contracts.contracts, name="contracts", help="The profiles, from one version to the next.")
     return app

@@ -11,6 +11,7 @@ import typer
 
 from shared.app import open_database
 from shared.cli.common import NOT_RIGHT, Context, failed, run, say
+from shared.clock import stamp, system_clock
 from shared.core import Service
 from shared.ports import Database, Row
 from shared.settings import Settings, SettingsError
@@ -73,10 +74,25 @@ async def traced(settings: Settings, services: Sequence[Service], identifier: st
     return sorted(steps, key=lambda s: str(s["at"]))
 
 
-def parked(context: typer.Context) -> None:
-    """Messages and deliveries that wait for a person, with their reasons. Exit 0 none, 1 when there are any."""
+_RETRY = "update inbox set status = 'retry', next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
+
+
+def parked(
+    context: typer.Context,
+    retry: Annotated[str | None, typer.Option(metavar="ID", help="Have this parked message taken again.")] = None,
+) -> None:
+    """Messages and deliveries that wait for a person, with their reasons. Exit 0 none, 1 when there are any.
+
+    With --retry: exit 0 when the message will be taken again (by the running services), 1 where none is parked by this
+    id or it cannot even be read.
+    """
     given: Context = context.obj
     settings, _, services = given.settled()
+    if retry is not None:
+        if not run(_retried(settings, services, retry), "putting it back"):
+            raise failed(NOT_RIGHT, "no readable message of this id is parked")
+        say("it will be taken again")
+        return
     waiting = run(_parked(settings, services), "reading what is parked")
     for service, (what, item, party, attempts, problem, since) in waiting:
         say(f"{since}  {service}: {what} {item}")
@@ -84,6 +100,14 @@ def parked(context: typer.Context) -> None:
     if waiting:
         raise typer.Exit(NOT_RIGHT)
     say("nothing is parked")
+
+
+async def _retried(settings: Settings, services: Sequence[Service], message_id: str) -> int:
+    put_back = 0
+    for service in services:
+        async with _opened(settings, service.name) as database, database.writing() as tx:
+            put_back += await tx.execute(_RETRY, message_id, stamp(system_clock()))
+    return put_back
 
 
 async def _parked(settings: Settings, services: Sequence[Service]) -> list[tuple[str, Row]]:

@@ -15,6 +15,7 @@ import pytest
 
 from contracts import compile as compiler
 from shared.fhir.definitions import r4
+from shared.fhir.snapshots import STRUCTURE
 
 SYSTEM = "http://example.org/CodeSystem/colour"
 VALUE_SET = "http://example.org/ValueSet/"
@@ -23,7 +24,7 @@ EVERYWHERE = {"key": "ele-1", "severity": "error", "human": "a", "expression": "
 
 def structure(name: str, kind: str, elements: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     snapshot = [{"min": 0, "max": "1"} | element for element in elements]
-    url = compiler.STRUCTURE + name
+    url = STRUCTURE + name
     return {
         "resourceType": "StructureDefinition",
         "id": name,
@@ -49,8 +50,8 @@ def bound(name: str) -> dict[str, Any]:
 
 
 NAMES = ("all", "some", "open", "filtered", "missing")
-OWN = {"key": "thi-1", "severity": "error", "human": "a", "expression": "b", "source": compiler.STRUCTURE + "Thing"}
-INHERITED = OWN | {"key": "ext-1", "source": compiler.STRUCTURE + "Extension"}
+OWN = {"key": "thi-1", "severity": "error", "human": "a", "expression": "b", "source": STRUCTURE + "Thing"}
+INHERITED = OWN | {"key": "ext-1", "source": STRUCTURE + "Extension"}
 SOURCE: list[dict[str, Any]] = [
     structure(
         "Thing",
@@ -59,8 +60,8 @@ SOURCE: list[dict[str, Any]] = [
             {"path": "Thing", "max": "*", "constraint": [EVERYWHERE, OWN, INHERITED | {"key": "dom-2"}]},
             {"path": "Thing.id", "type": [{"code": "x"}], "base": {"path": "Resource.id"}},
             {"path": "Thing.extension", "type": [{"code": "Extension"}], "constraint": [EVERYWHERE, INHERITED]},
-            {"path": "Thing.to", "type": [{"code": "Reference", "targetProfile": [compiler.STRUCTURE + "Thing"]}]},
-            {"path": "Thing.any", "type": [{"code": "Reference", "targetProfile": [compiler.STRUCTURE + "Resource"]}]},
+            {"path": "Thing.to", "type": [{"code": "Reference", "targetProfile": [STRUCTURE + "Thing"]}]},
+            {"path": "Thing.any", "type": [{"code": "Reference", "targetProfile": [STRUCTURE + "Resource"]}]},
             {"path": "Thing.more", "contentReference": "#Thing.to", "isModifier": True, "representation": ["xmlAttr"]},
             *(bound(name) for name in NAMES),
         ],
@@ -106,11 +107,11 @@ def test_value_sets_are_listed_where_every_code_is_known_and_named_open_elsewher
     assert TABLE["valueSets"] == {
         VALUE_SET + "all": {SYSTEM: ["blue", "pink", "red"]},
         VALUE_SET + "some": {SYSTEM: ["red"], "a:b": ["y"]},
+        VALUE_SET + "filtered": {SYSTEM: ["pink", "red"]},
     }
     assert {url.removeprefix(VALUE_SET): reason for url, reason in TABLE["open"].items()} == {
-        "open": "codes of urn:ietf:bcp:13 are not among the core definitions",
-        "filtered": "composed by filter, exclusion or other value sets",
-        "missing": "not among the core definitions",
+        "open": "codes of urn:ietf:bcp:13 are not among the definitions at hand",
+        "missing": f"{VALUE_SET}missing is not among the definitions at hand",
     }
 
 

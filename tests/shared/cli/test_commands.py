@@ -64,34 +64,6 @@ def test_a_wrong_setting_is_named(carepod: Command, monkeypatch: pytest.MonkeyPa
 # validate
 
 
-def test_valid_files_are_valid(carepod: Command) -> None:
-    result = carepod("validate", GOOD, EXAMPLES / "denied.json")
-    assert result.exit_code == 0
-    assert result.stdout.splitlines() == [f"{GOOD}: valid", f"{EXAMPLES / 'denied.json'}: valid"]
-
-
-def test_an_invalid_file_is_told_every_issue_and_its_place(carepod: Command, tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text('{"resourceType": "Patient", "gender": "banana", "birthDate": "2024-02-30"}')
-    result = carepod("validate", GOOD, wrong)
-    assert result.exit_code == 1
-    assert result.stdout.splitlines()[1] == f"{wrong}: 2 wrong"
-    assert "Patient.gender: code-invalid" in result.stdout
-    assert "Patient.birthDate: value" in result.stdout
-    assert "banana" not in result.stdout
-
-
-def test_a_file_that_cannot_be_read_counts_over_one_that_is_wrong(carepod: Command, tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text("{")
-    result = carepod("validate", wrong, tmp_path / "absent.json", tmp_path, GOOD)
-    assert result.exit_code == 2
-    assert "absent.json" in result.stderr
-    assert f"{GOOD}: valid" in result.stdout
-    assert carepod("validate", wrong).exit_code == 1
-    assert carepod("validate").exit_code == 2
-
-
 # migrate, topology, clients
 
 
@@ -198,6 +170,19 @@ def test_what_is_parked_is_shown_with_its_reason(carepod: Command, environment: 
     assert "auth: message m-1" in said
     assert "KeyError rules.py:7 (intake, 6 attempts)" in said
     assert "auth: unsent m-2" in said
+
+
+def test_a_parked_message_is_put_back_and_what_cannot_be_read_is_not(carepod: Command, environment: Path) -> None:
+    carepod("migrate")
+    columns = "(id, producer, lane, seq, reason, status, attempt, next_at, problem, received_at, headers, body)"
+    with sqlite3.connect(environment / "auth.db") as connection:
+        for id_, lane, status in (("m-1", "patient/1", "parked"), ("m-2", "", "parked"), ("m-3", "patient/1", "done")):
+            row = (id_, "intake", lane, 1, "r", status, 6, "", "profile", "2026-11-21", "{}", "")
+            connection.execute(f"insert into inbox {columns} values ({', '.join('?' * 12)})", row)
+    assert [carepod("parked", "--retry", id_).exit_code for id_ in ("m-1", "m-2", "m-3", "m-4")] == [0, 1, 1, 1]
+    with sqlite3.connect(environment / "auth.db") as connection:
+        found = dict(connection.execute("select id, status from inbox").fetchall())
+    assert found == {"m-1": "retry", "m-2": "parked", "m-3": "done"}
 
 
 def test_a_line_of_a_result_is_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
