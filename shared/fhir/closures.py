@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.fhir.definitions import Constraint
-from shared.fhir.invariants import Broken
-from shared.fhir.primitives import EMPTY
+from shared.fhir.invariants import Broken, Unknown
+from shared.fhir.primitives import EMPTY, coded
 from shared.fhir.problems import MOST, Check, Problem, Problems, Scope, one, under
 
 _NAME = re.compile(r"_?([A-Za-z][A-Za-z0-9]{0,63})")
+_UNCODED = "must be a code of the required value set"
 _NULL = one("structure", "null is allowed only in an array, beside the other half of the same item")
 
 Rule = tuple[Broken, Constraint]
+
+_OF_CONTAINED = frozenset(("dom-2", "dom-3", "dom-4", "dom-5"))
+"""Invariants that hold wherever nothing is contained."""
 
 
 class Members(dict[str, Check]):
@@ -52,8 +56,14 @@ class Shape:
 
 
 def object_of(shape: Shape) -> Check:
-    """A JSON object: each member by its own check, then the object as a whole."""
-    members, whole = shape.members, _whole(shape)
+    """A JSON object: each member by its own check, then what only the whole shows; the good way builds nothing."""
+    members, alone = shape.members, shape.alone
+    of_contained = tuple(rule for rule in shape.rules if rule[1].key in _OF_CONTAINED)
+    rules = tuple(rule for rule in shape.rules if rule not in of_contained)
+    needed = tuple(names[0] for _, names in shape.required if shape.choices.keys().isdisjoint(names))
+    chosen = tuple(names for _, names in shape.required if not shape.choices.keys().isdisjoint(names))
+    certain = sum(1 for _, names in shape.required if shape.choices.keys().isdisjoint(names))
+    choosable = certain + 2 if shape.choices else 1_000_000
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not dict:
@@ -65,39 +75,30 @@ def object_of(shape: Shape) -> Check:
                 found = _more(found, under(_label(shape, name), problems))
                 if len(found) > MOST:
                     return found
-        return whole(found, value, scope)
-
-    return check
-
-
-def _whole(shape: Shape) -> Callable[[Problems, Mapping[str, Any], Scope], Problems]:
-    """What only the whole object shows: what is missing, what excludes another, which invariants are broken."""
-    required, rules = shape.required, shape.rules
-    certain = sum(1 for _, names in required if shape.choices.keys().isdisjoint(names))
-    choosable = certain + 2 if shape.choices else 1_000_000
-
-    def check(found: Problems, value: Mapping[str, Any], scope: Scope) -> Problems:
-        for _, names in required:
-            for name in names:
-                if name in value:
-                    break
-            else:
-                found = _more(found, _missing(shape, value))
+        for name in needed:
+            if name not in value:
+                found = _more_or_none(found, _missing(shape, value))
                 break
-        if len(value) < 2 or len(value) >= choosable:
-            found = _more_or_none(found, _odd(shape, value))
+        for names in chosen:
+            if value.keys().isdisjoint(names):
+                found = _more_or_none(found, _missing(shape, value))
+                break
+        if not value or (len(value) == 1 and not alone and "id" in value):
+            found = _more(found, EMPTY)
+        elif len(value) >= choosable:
+            found = _more_or_none(found, _ambiguous(shape, value))
         for broken, constraint in rules:
             if places := broken(value, scope):
                 found = _more(found, _told(places, constraint))
+        if of_contained and "contained" in value:
+            found = _more_or_none(found, [p for b, c in of_contained if (at := b(value, scope)) for p in _told(at, c)])
         return found
 
     return check
 
 
-def _odd(shape: Shape, value: Mapping[str, Any]) -> list[Problem]:
-    """What only very small and very full objects can get wrong: nothing inside, or two types of one choice."""
-    if not value or (not shape.alone and len(value) == 1 and "id" in value):
-        return EMPTY
+def _ambiguous(shape: Shape, value: Mapping[str, Any]) -> list[Problem]:
+    """Two types of one choice, which only an object with more members than it needs can have."""
     chosen: dict[str, set[str]] = {}
     for name in value:
         if name in shape.choices:
@@ -112,7 +113,10 @@ def _missing(shape: Shape, value: Mapping[str, Any]) -> list[Problem]:
     return [Problem(label, "required", "is required") for label in missing]
 
 
-def _told(places: bool | list[str], constraint: Constraint) -> list[Problem]:
+def _told(places: bool | list[str] | Unknown, constraint: Constraint) -> list[Problem]:
+    if isinstance(places, Unknown):
+        told = f"could not be checked: {places.reason}"
+        return [Problem("", "not-supported", told, constraint.key, "warning")]
     paths = [""] if isinstance(places, bool) else places
     return [Problem(path, "invariant", constraint.human, constraint.key) for path in paths]
 
@@ -158,8 +162,11 @@ def array_of(single: Check, maximum: int | None) -> Check:
     return check
 
 
-def array_beside(single: Check, other: str, maximum: int | None) -> Check:
-    """One of the two arrays of a repeating primitive: where it says nothing, the other has to."""
+def array_beside(single: Check, other: str, maximum: int | None, *, coded: bool = False) -> Check:
+    """One of the two arrays of a repeating primitive: where it says nothing, the other has to.
+
+    coded  whether this is the `_name` half of codes of a required binding, which no extension can stand for.
+    """
 
     def half(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         return None if value is None else single(value, parent, scope)
@@ -168,6 +175,8 @@ def array_beside(single: Check, other: str, maximum: int | None) -> Check:
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         found = whole(value, parent, scope)
+        if coded and value.__class__ is list:
+            found = _more_or_none(found, _uncoded(value, parent.get(other)))
         silent = [at for at, item in enumerate(value) if _silent(item)] if value.__class__ is list else ()
         if not silent:
             return found
@@ -178,6 +187,13 @@ def array_beside(single: Check, other: str, maximum: int | None) -> Check:
     return check
 
 
+def _uncoded(halves: Sequence[Any], codes: Any) -> list[Problem]:
+    """Where extensions stand without the code they belong to."""
+    given = codes if codes.__class__ is list else []
+    lone = [at for at, half in enumerate(halves) if half is not None and not _present(given, at)]
+    return [Problem(f"[{at}]", "code-invalid", _UNCODED) for at in lone[:MOST]]
+
+
 def _silent(item: Any) -> bool:
     return item is None or (item.__class__ is dict and "extension" not in item)
 
@@ -186,11 +202,16 @@ def _present(items: Sequence[Any], at: int) -> bool:
     return at < len(items) and items[at] is not None
 
 
-def extension_beside(extensible: Check, name: str) -> Check:
-    """`_name`: the id and extensions of a primitive, which alone must at least be extensions (ele-1)."""
+def extension_beside(extensible: Check, name: str, *, coded: bool = False) -> Check:
+    """`_name`: the id and extensions of a primitive, which alone must at least be extensions (ele-1).
+
+    coded  whether the primitive is the code of a required binding, which no extension can stand for.
+    """
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         found = extensible(value, parent, scope)
+        if coded and parent.get(name) is None:
+            return _more(found, one("code-invalid", _UNCODED))
         lone = value.__class__ is dict and "extension" not in value and parent.get(name) is None
         return EMPTY if found is None and lone else found
 
@@ -206,13 +227,14 @@ def also(first: Check, second: Check) -> Check:
     """Both checks of one value."""
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        return _more_or_none(first(value, parent, scope), second(value, parent, scope) or [])
+        found, more = first(value, parent, scope), second(value, parent, scope)
+        return found if more is None else _more(found, more)
 
     return check
 
 
 def obeying(rules: tuple[Rule, ...]) -> Check:
-    """Invariants said of an element where it is used, not of its type."""
+    """Invariants said of an object where it is used, not of its type."""
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not dict:
@@ -222,31 +244,61 @@ def obeying(rules: tuple[Rule, ...]) -> Check:
     return check
 
 
-def coding_in(codings: frozenset[tuple[str, str]]) -> Check:
-    """A Coding of a required binding."""
+def obeying_value(rules: tuple[Rule, ...]) -> Check:
+    """Invariants said of a primitive, which has no say where an extension stands for it."""
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        return None if _bound([value], codings) else one("code-invalid", "must be a coding of the required value set")
+        if value is None or value.__class__ in (dict, list):
+            return None
+        return [p for broken, c in rules if (places := broken(value, scope)) for p in _told(places, c)] or None
 
     return check
 
 
-def concept_in(codings: frozenset[tuple[str, str]]) -> Check:
-    """A CodeableConcept of a required binding: one coding at least; only extensions may stand for it."""
+def binding_of(code: str, codings: frozenset[tuple[str, str]], *, text: bool = False) -> Check | None:
+    """The check of a binding for a value of a type; None for a type that has no codes.
+
+    text  whether a CodeableConcept without any coding is enough, as in an extensible binding.
+    """
+    codes = frozenset(code for _, code in codings)
+    if code == "CodeableConcept":
+        return concept_in(codings, text=text)
+    if code in ("Coding", "Quantity"):
+        return coding_in(codings)
+    return coded(codes) if code in ("code", "string", "uri") else None
+
+
+def coding_in(codings: frozenset[tuple[str, str]]) -> Check:
+    """A Coding, or the unit of a Quantity, of a required binding."""
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        if value.__class__ is not dict or ("extension" in value and "coding" not in value):
+        return None if bound_in([value], codings) else one("code-invalid", "must be a coding of the required value set")
+
+    return check
+
+
+def concept_in(codings: frozenset[tuple[str, str]], *, text: bool = False) -> Check:
+    """A CodeableConcept of a required binding: one coding at least; only extensions may stand for it."""
+    instead = frozenset(("extension", "text")) if text else frozenset(("extension",))
+
+    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.__class__ is not dict or ("coding" not in value and not instead.isdisjoint(value)):
             return None
         listed = value.get("coding")
-        bound = isinstance(listed, list) and _bound(listed, codings)
+        bound = isinstance(listed, list) and bound_in(listed, codings)
         return None if bound else one("code-invalid", "needs a coding of the required value set", path=".coding")
 
     return check
 
 
-def _bound(listed: Sequence[Any], codings: frozenset[tuple[str, str]]) -> bool:
-    pairs = ((c.get("system"), c.get("code")) for c in listed if isinstance(c, dict))
-    return any(isinstance(s, str) and isinstance(c, str) and (s, c) in codings for s, c in pairs)
+def bound_in(listed: Sequence[Any], codings: frozenset[tuple[str, str]]) -> bool:
+    """Whether one of these codings is of a value set."""
+    for coding in listed:
+        if coding.__class__ is dict:
+            system, code = coding.get("system"), coding.get("code")
+            if system.__class__ is str and code.__class__ is str and (system, code) in codings:
+                return True
+    return False
 
 
 def _count(maximum: int | None) -> list[Problem]:

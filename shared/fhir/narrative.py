@@ -22,6 +22,17 @@ ELEMENTS = frozenset(
 )
 """HTML 4.0 chapters 7-11 (but not 9.4) and 15, links and images."""
 
+ATTRIBUTES = frozenset(
+    re.findall(
+        r"[\w:]+",
+        """abbr accesskey align alt axis background bgcolor border cellpadding cellspacing char charoff charset
+        cite class clear color colspan compact coords datetime dir face frame headers height href hreflang
+        hspace id ismap lang longdesc name nohref noshade nowrap rel rev rowspan rules scope shape size span
+        src start style summary tabindex title type usemap valign value vspace width""",
+    )
+)
+"""The attributes of those elements, without event handlers and without frames."""
+
 _QUALIFIED = frozenset(f"{XHTML} {name}" for name in ELEMENTS)
 _ROOT = f"{XHTML} div"
 _IMG = f"{XHTML} img"
@@ -114,6 +125,8 @@ def _attribute(element: str, name: str, value: str) -> None:
     dense = _BLANK.sub("", value)  # browsers ignore line breaks and tabs inside an address
     if name.startswith("on"):
         raise _Unsafe("may not have event handlers")
+    if name not in ATTRIBUTES:
+        raise _Unsafe("has an attribute that a narrative may not have")
     if name == "style" and _STYLE.search(dense):
         raise _Unsafe("may not load or run anything from a style")
     if name == "href" and not _linked(element, dense):

@@ -16,6 +16,7 @@ class Issue:
     diagnostics  what is wrong and what would be right; never a value of a patient.
     severity     fatal, error, warning, information.
     rule         the key of the invariant that was broken, or "".
+    profile      canonical|version of the profile or extension whose demand failed; "" for base R4.
     """
 
     code: str
@@ -23,6 +24,7 @@ class Issue:
     diagnostics: str
     severity: str = "error"
     rule: str = ""
+    profile: str = ""
 
 
 FINE = Issue("informational", "", "no issue was found", "information")
@@ -34,6 +36,7 @@ def outcome(issues: Iterable[Issue]) -> dict[str, Any]:
 
 
 def _said(issue: Issue) -> dict[str, Any]:
-    diagnostics = f"{issue.rule}: {issue.diagnostics}" if issue.rule else issue.diagnostics
+    source = " of ".join(part for part in (issue.rule, issue.profile) if part)
+    diagnostics = f"{source}: {issue.diagnostics}" if source else issue.diagnostics
     said: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "diagnostics": diagnostics}
     return said | {"expression": [issue.expression]} if issue.expression else said

@@ -6,6 +6,7 @@ import re
 from calendar import monthrange
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from shared.fhir.narrative import unsafe
@@ -16,13 +17,16 @@ _DAY = r"(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _INTEGER = 2**31 - 1
+_LONGEST = 1024 * 1024
+"""Characters of a string, https://hl7.org/fhir/R4/datatypes.html#string."""
 
 EMPTY = one("structure", "is empty; leave it out instead", "ele-1")
 
 
-def _text(pattern: str, expected: str) -> Check:
-    """A string that matches as a whole."""
-    matched = re.compile(pattern, re.ASCII).fullmatch
+def _text(pattern: str, expected: str, remembered: int = 0) -> Check:
+    """A string that matches as a whole; so many that did are remembered, where few are many."""
+    fullmatch = re.compile(pattern, re.ASCII).fullmatch
+    matched = lru_cache(remembered)(lambda text: fullmatch(text) is not None) if remembered else fullmatch
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not str:
@@ -74,7 +78,9 @@ def _decimal(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
 def _string(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
     if value.__class__ is not str:
         return one("structure", "must be a JSON string")
-    return None if value else EMPTY
+    if 0 < len(value) <= _LONGEST:
+        return None
+    return one("too-long", f"at most {_LONGEST} characters") if value else EMPTY
 
 
 def _base64(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
@@ -94,13 +100,19 @@ def _xhtml(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_URI = _text(r"\S+", "a URI without white space")
+_OID = r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+"
+_UUID = r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_URI = _text(
+    rf"(?!urn:(?:uuid|oid):)\S+|{_UUID}|{_OID}|urn:oid:[0-2]",
+    "a URI without white space; a urn of a UUID in lower case",
+    1024,
+)
 
 PRIMITIVES: Mapping[str, Check] = {
     "base64Binary": _base64,
     "boolean": _boolean,
     "canonical": _URI,
-    "code": _text(r"\S+(?:\s\S+)*", "a code without white space around it"),
+    "code": _text(r"\S+(?:\s\S+)*", "a code without white space around it", 1024),
     "date": _calendar(f"{_YEAR}(?:-{_DAY})?)?", "a date: YYYY, YYYY-MM or YYYY-MM-DD"),
     "dateTime": _calendar(
         f"{_YEAR}(?:-{_DAY}(?:T{_CLOCK}{_ZONE})?)?)?",
@@ -112,16 +124,14 @@ PRIMITIVES: Mapping[str, Check] = {
     "instant": _calendar(f"{_YEAR}-{_DAY}T{_CLOCK}{_ZONE})", "an instant: YYYY-MM-DDThh:mm:ss with a time zone"),
     "integer": _whole(-(2**31)),
     "markdown": _string,
-    "oid": _text(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", "an OID: urn:oid:1.2.3"),
+    "oid": _text(_OID, "an OID: urn:oid:1.2.3"),
     "positiveInt": _whole(1),
     "string": _string,
     "time": _text(_CLOCK, "a time: hh:mm:ss"),
     "unsignedInt": _whole(0),
     "uri": _URI,
     "url": _URI,
-    "uuid": _text(
-        r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in lower case: urn:uuid:xxxxxxxx-..."
-    ),
+    "uuid": _text(_UUID, "a UUID in lower case: urn:uuid:xxxxxxxx-..."),
     "xhtml": _xhtml,
 }
 

@@ -22,40 +22,103 @@ from shared.fhir.closures import (
     extension_beside,
     forbidden,
     obeying,
+    obeying_value,
     object_of,
     unknown_in,
 )
 from shared.fhir.definitions import Definitions, Element, Structure, Type
-from shared.fhir.invariants import BROKEN
+from shared.fhir.fhirpath import rule_of
 from shared.fhir.outcomes import Issue
+from shared.fhir.overlays import Overlays
 from shared.fhir.primitives import PRIMITIVES, coded
-from shared.fhir.problems import MOST, Check, Problems, Scope, one
-from shared.fhir.targets import misdirected
+from shared.fhir.problems import MOST, Check, Problem, Problems, Scope, one, type_of
+from shared.fhir.prose import RULES
+from shared.fhir.slicing import matcher_of
+from shared.fhir.targets import leading_to
 
 _MORE = Issue("too-costly", "", f"more than {MOST} issues; the rest is not listed")
 _BOUND = {"Coding": coding_in, "CodeableConcept": concept_in}
 
 
 class Validator:
-    """Checks resources against FHIR R4.
+    """Checks resources against FHIR R4, the extensions that are known, and profiles.
 
-    `modifiers` are the URLs of modifier extensions the caller acts on; every other one is refused, as FHIR demands.
+    `modifiers` are the URLs of modifier extensions the caller acts on; every other one is refused, as FHIR demands,
+    unless the definitions know it.
     """
 
     def __init__(self, of: Definitions | None = None, *, modifiers: Collection[str] = ()) -> None:
         self._definitions = of or definitions.r4()
         self._modifiers = frozenset(modifiers)
         self._objects: dict[tuple[str, str], Check] = {}
+        self.overlays = Overlays(self._definitions, partial(rule_of, knows=self), matcher_of)
+        self._extending = any(self._definitions.profiles())
         self._entry = self._any_resource(contained=False)
 
-    def check(self, resource: Mapping[str, Any]) -> list[Issue]:
-        """Every issue of one resource; none when it is legal. Of a very bad one the first thousand."""
+    def check(self, resource: Mapping[str, Any], profiles: Iterable[str] = (), *, claimed: bool = False) -> list[Issue]:
+        """Every issue of one resource; none when it is legal. Of a very bad one the first thousand.
+
+        profiles  canonicals the resource has to meet; without `|version` the newest known, with `|1` the newest 1.x;
+                  an unknown one is an error, not-found.
+        claimed   whether the profiles named by `meta.profile`, here and in resources inside, have to be met too; of
+                  an unknown one there is an information, not-found.
+        """
         value = resource if isinstance(resource, dict) else dict(resource)
-        root = value.get("resourceType")
-        root = root if isinstance(root, str) and root in self._definitions.resource_types else ""
-        found = self._entry(value, {}, Scope({})) or []
-        issues = [Issue(p.code, f"{root}{p.path}".lstrip("."), p.diagnostics, "error", p.rule) for p in found[:MOST]]
+        scope = Scope({}, claimed=claimed)
+        found = self._entry(value, {}, scope)
+        if profiles:
+            found = [*(found or ()), *self._asked(value, profiles, scope)]
+        return self._told(value, found) if found else []
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What the profiles used so far demand and nothing here can check, sorted."""
+        return sorted(self.overlays.unchecked)
+
+    def member(self, value_set: str, system: str | None, code: str) -> bool | None:
+        """Whether a code is in a value set; None when its codes are not known. Without system, of any."""
+        codings = self._definitions.codings(value_set.partition("|")[0])
+        if codings is None:
+            return None
+        return (system, code) in codings if system is not None else any(c == code for _, c in codings)
+
+    def conforms(self, resource: Mapping[str, Any], profile: str) -> bool | None:
+        """Whether a resource conforms to a profile; None when the profile is not known."""
+        structure = self._definitions.profile(profile)
+        return None if structure is None else self.overlays.conforms(resource, structure, Scope(resource))
+
+    def _told(self, value: Mapping[str, Any], found: list[Problem]) -> list[Issue]:
+        root = type_of(value)
+        root = root if root in self._definitions.resource_types else ""
+        issues = [
+            Issue(p.code, f"{root}{p.path}".lstrip("."), p.diagnostics, p.severity, p.rule, p.profile)
+            for p in _once(found)[:MOST]
+        ]
         return [*issues, _MORE] if len(found) > MOST else issues
+
+    def _asked(self, value: Any, profiles: Iterable[str], enclosing: Scope) -> Iterator[Problem]:
+        """Problems of one resource with profiles, named by canonical."""
+        for canonical in dict.fromkeys(profiles):
+            structure = self._definitions.profile(canonical)
+            if structure is None:
+                yield Problem("", "not-found", "this profile is not known here", "", "error", canonical)
+            else:
+                yield from self.overlays.met(value, structure, Scope(value, enclosing)) or ()
+
+    def _claims(self, value: Mapping[str, Any], scope: Scope) -> list[Problem]:
+        """Problems of one resource with the profiles it names itself."""
+        meta = value.get("meta")
+        named = meta.get("profile") if meta.__class__ is dict else None
+        claims = [c for c in named if isinstance(c, str)] if named.__class__ is list else []
+        found: list[Problem] = []
+        for canonical in dict.fromkeys(claims):
+            structure = self._definitions.profile(canonical)
+            if structure is None:
+                told = "a profile it names is not known here"
+                found.append(Problem(".meta.profile", "not-found", told, "", "information", canonical))
+            else:
+                found += self.overlays.met(value, structure, scope) or ()
+        return found
 
     def _any_resource(self, *, contained: bool) -> Check:
         """Any resource type, by `resourceType`; a contained one resolves its references where its container does."""
@@ -67,7 +130,11 @@ class Validator:
             name = value.get("resourceType")
             if not isinstance(name, str) or name not in types:
                 return one("structure", "must be a resource type of FHIR R4", path=".resourceType")
-            return self._typed(name)(value, parent, scope if contained else Scope(value, scope))
+            inner = scope.inner(value) if contained else Scope(value, scope, _url(parent))
+            problems = self._typed(name)(value, parent, inner)
+            if inner.claimed and "meta" in value and (wrong := self._claims(value, inner)):
+                return wrong if problems is None else problems + wrong
+            return problems
 
         return check
 
@@ -110,7 +177,7 @@ class Validator:
         for type_ in element.types or (Type(""),):
             name = element.name + (type_.code[0].upper() + type_.code[1:] if element.choice else "")
             yield name, label, partial(self._whole, structure, element, type_, name)
-            if type_.code in PRIMITIVES and not element.attribute:
+            if type_.code in PRIMITIVES and not element.attribute and not _identifies(structure, element):
                 yield f"_{name}", label, partial(self._beside, element, name)
 
     def _whole(self, structure: Structure, element: Element, type_: Type, name: str) -> Check:
@@ -127,22 +194,24 @@ class Validator:
         if element.maximum == 0:
             return forbidden
         extensible = self._typed("Element")
+        code = element.types[0].code == "code" and element.strength == "required"
         if element.repeats:
-            return array_beside(extensible, name, element.maximum)
-        return extension_beside(extensible, name)
+            return array_beside(extensible, name, element.maximum, coded=code)
+        return extension_beside(extensible, name, coded=code)
 
     def _single(self, structure: Structure, element: Element, type_: Type) -> Check:
         """The check of one value."""
-        if element.path in structure.children or element.content:
+        if element.id in structure.children or element.content:
             return self._object(structure, _found(structure, element.content or element.path))
         codings = self._definitions.codings(element.value_set) if element.strength == "required" else None
+        rules = _rules(element)
         if type_.code in PRIMITIVES:
             bound = type_.code == "code" and codings is not None
-            return coded(frozenset(c for _, c in codings or ())) if bound else PRIMITIVES[type_.code]
+            plain = coded(frozenset(c for _, c in codings or ())) if bound else PRIMITIVES[type_.code]
+            return also(plain, obeying_value(rules)) if rules else plain
         single = self._complex(element, type_)
         if codings is not None and type_.code in _BOUND:
             single = also(single, _BOUND[type_.code](codings))
-        rules = _rules(element)
         return also(single, obeying(rules)) if rules else single
 
     def _complex(self, element: Element, type_: Type) -> Check:
@@ -151,20 +220,22 @@ class Validator:
             return self._any_resource(contained=True) if element.name == "contained" else self._entry
         single = self._typed(type_.profiles[0] if type_.profiles else type_.code)
         if type_.code == "Reference":
-            return also(single, self._leading_to(type_.targets))
+            return also(single, leading_to(type_.targets, self._definitions.resource_types))
+        if type_.code == "Extension" and self._extending:
+            single = also(single, self._defined)
         return also(single, self._understood) if element.name == "modifierExtension" else single
 
-    def _leading_to(self, targets: frozenset[str]) -> Check:
-        types = self._definitions.resource_types
-
-        def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-            return misdirected(value, targets, scope, types) if value.__class__ is dict else None
-
-        return check
+    def _defined(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        """An extension whose definition is known keeps to it."""
+        url = value.get("url") if value.__class__ is dict else None
+        structure = self._definitions.profile(url) if isinstance(url, str) and ":" in url else None
+        if structure is None or structure.type != "Extension":
+            return None
+        return self.overlays.whole(structure)(value, None, scope)
 
     def _understood(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         url = value.get("url") if value.__class__ is dict else None
-        if isinstance(url, str) and url in self._modifiers:
+        if isinstance(url, str) and (url in self._modifiers or self._definitions.profile(url) is not None):
             return None
         return one("extension", "a modifier extension that is not understood here changes the meaning; refused")
 
@@ -173,25 +244,48 @@ def _given(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
     return None
 
 
+def _url(entry: Mapping[str, Any]) -> str:
+    """The fullUrl of the entry a resource stands in, or ""."""
+    url = entry.get("fullUrl")
+    return url if isinstance(url, str) else ""
+
+
+def _once(found: list[Problem]) -> list[Problem]:
+    """Each problem once; what base R4 says already is not said again by a profile."""
+    base = {(p.path, p.code, p.rule) for p in found if not p.profile}
+    return list(dict.fromkeys(p for p in found if not p.profile or (p.path, p.code, p.rule) not in base))
+
+
+def _identifies(structure: Structure, element: Element) -> bool:
+    """Whether this is the id of a resource, which has no extensions."""
+    return structure.kind == "resource" and element.path == f"{structure.root.path}.id"
+
+
 def _required(members: list[tuple[str, str, Callable[[], Check]]]) -> tuple[str, tuple[str, ...]]:
     return members[0][1], tuple(name for name, _, _ in members)
 
 
 def _rules(element: Element) -> tuple[Rule, ...]:
-    """The invariants of one element that are checked: those of severity error with hand-written code."""
-    known: Iterable[Any] = (
-        (BROKEN.get(f"{element.path} {c.key}") or BROKEN.get(c.key), c) for c in element.constraints
-    )
-    return tuple((broken, c) for broken, c in known if broken is not None and c.severity == "error")
+    """The invariants of one element that are checked: those of severity error."""
+    code = element.types[0].code if len(element.types) == 1 else ""
+    code = "" if code in ("BackboneElement", "Element") and "." in element.path else code
+    known = (rule_of(c, element.path, code) for c in element.constraints if c.severity == "error")
+    return (*(rule for rule in known if rule is not None), *RULES.get(element.path, ()))
 
 
 def _found(structure: Structure, path: str) -> Element:
     """The element of a structure at a path."""
     siblings = structure.children[path.rpartition(".")[0]]
-    return next(element for element in siblings if element.path == path)
+    return next(element for element in siblings if element.id == path)
 
 
 @cache
 def r4() -> Validator:
     """The validator of base R4 for this process, in which no modifier extension is understood."""
     return Validator()
+
+
+@cache
+def carepod() -> Validator:
+    """The validator of R4 and of our profiles for this process."""
+    return Validator(definitions.carepod())

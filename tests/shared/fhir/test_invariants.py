@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from shared.fhir.definitions import Element, Structure
+from shared.fhir.definitions import carepod as definitions_of_ours
 from shared.fhir.definitions import r4 as definitions
-from shared.fhir.invariants import BROKEN
+from shared.fhir.invariants import BROKEN, EXPRESSED
 from shared.fhir.problems import Scope
 from shared.fhir.profiles import r4
 
+TYPES = re.findall(
+    r"\w+",
+    """Age Attachment ContactPoint Count DataRequirement Distance Duration Expression Extension MoneyQuantity Period
+    Quantity Range Ratio Reference SimpleQuantity Timing TriggerDefinition""",
+)
 PATIENT = {"reference": "Patient/1"}
 CONCEPT = {"text": "a"}
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -76,15 +84,16 @@ ORG = {"resourceType": "Organization", "id": "c", "name": "a"}
 GET = {"method": "GET", "url": "Patient/a"}
 OK = {"status": "200"}
 PERSON = {"resource": {"resourceType": "Patient", "id": "a"}}
-ENTRY = PERSON | {"fullUrl": "urn:uuid:a"}
-VERSIONED = {"resource": {"resourceType": "Patient", "meta": {"versionId": "2"}}, "fullUrl": "urn:uuid:a"}
+URL = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+ENTRY = PERSON | {"fullUrl": URL}
+VERSIONED = {"resource": {"resourceType": "Patient", "meta": {"versionId": "2"}}, "fullUrl": URL}
 HEADER = {"resourceType": "MessageHeader", "eventUri": "a:b", "source": {"endpoint": "http://a"}}
 LETTER = {
     "resourceType": "Composition",
     "status": "final",
     "type": CONCEPT,
     "date": "2026",
-    "author": [PATIENT],
+    "author": [{"display": "a"}],
     "title": "a",
 }
 DOCUMENT = {"identifier": {"system": "a:b", "value": "1"}, "timestamp": "2026-11-21T00:00:00Z"}
@@ -249,7 +258,7 @@ CASES: dict[str, tuple[list[tuple[dict[str, Any], str]], list[dict[str, Any]]]] 
         [(bundle("transaction-response", ENTRY), "Bundle.entry[0].response")],
         [bundle("batch-response", {"response": OK})],
     ),
-    "bdl-5": ([(bundle("collection", {"fullUrl": "urn:uuid:a"}), "Bundle.entry[0]")], [bundle("collection", ENTRY)]),
+    "bdl-5": ([(bundle("collection", {"fullUrl": URL}), "Bundle.entry[0]")], [bundle("collection", ENTRY)]),
     "bdl-7": (
         [(bundle("collection", ENTRY, PERSON, ENTRY), "Bundle.entry[2].fullUrl")],
         [bundle("collection", ENTRY, VERSIONED), bundle("history", *([ENTRY | {"request": GET, "response": OK}] * 2))],
@@ -312,10 +321,7 @@ def test_what_keeps_the_rule_is_legal(key: str, at: int) -> None:
 
 
 def test_every_rule_belongs_to_a_constraint_of_fhir() -> None:
-    names = sorted(
-        definitions().resource_types | {"Period", "Range", "Ratio", "Quantity", "Duration", "Timing", "Reference"}
-    )
-    names += ["Extension", "Attachment", "ContactPoint", "Expression"]
+    names = sorted(definitions().resource_types) + TYPES
     structures = [definitions().structure(name) for name in names]
     elements = [e for s in structures for e in (s.root, *(c for children in s.children.values() for c in children))]
     keys = {key for e in elements for c in e.constraints for key in (c.key, f"{e.path} {c.key}")}
@@ -334,15 +340,27 @@ def test_no_rule_is_brought_down_by_malformed_elements(key: str, junk: Any) -> N
         assert BROKEN[key]({name: junk, "type": "document", "valueString": "a"} | {name: junk}, Scope({})) is not None
 
 
+UCUM = {"system": "http://unitsofmeasure.org"}
+
+
+def consent(scope: str) -> dict[str, Any]:
+    return {"scope": coded("something", scope)}
+
+
 # key: an object that breaks it, one that keeps it
 ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "age-1": (UCUM | {"value": 0, "code": "a"}, UCUM | {"value": Decimal("0.5"), "code": "a"}),
     "apr-1": ({"participantStatus": "accepted"}, {"actor": PATIENT}),
     "ces-1": ({"category": CONCEPT, "productOrService": CONCEPT}, {"category": CONCEPT}),
     "cmp-1": ({"title": "a"}, {"section": []}),
     "cmp-2": ({"emptyReason": CONCEPT, "entry": [PATIENT]}, {"emptyReason": CONCEPT}),
+    "cnt-3": (UCUM | {"value": Decimal("1.5"), "code": "1"}, UCUM | {"value": 1, "code": "1"}),
     "con-1": ({"type": CONCEPT}, {"summary": CONCEPT}),
     "con-2": ({"id": "a"}, {"detail": [PATIENT]}),
     "cpl-3": ({"detail": {}, "reference": PATIENT}, {"reference": PATIENT}),
+    "dis-1": (UCUM | {"value": 1}, UCUM | {"value": 1, "code": "m"}),
+    "drq-1": ({"path": "a", "searchParam": "b"}, {"path": "a"}),
+    "drq-2": ({"date": []}, {"searchParam": "b"}),
     "drt-1": ({"value": 1, "code": "d"}, {"value": 1, "code": "d", "system": "http://unitsofmeasure.org"}),
     "exp-1": ({"language": "text/cql"}, {"language": "text/cql", "expression": "a"}),
     "ext-1": ({"url": "a"}, {"url": "a", "_valueString": {}}),
@@ -350,12 +368,22 @@ ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "lst-1": ({"emptyReason": CONCEPT, "entry": []}, {"entry": []}),
     "mad-1": ({"text": "a"}, {"rateQuantity": {"value": 1}}),
     "mdd-1": ({"whenPrepared": "2026-11-21", "whenHandedOver": "2026-11-20"}, {"whenHandedOver": "2026-11-20"}),
+    "mqty-1": ({"value": 1, "code": "USD", "system": "a:b"}, {"value": 1, "code": "USD"}),
     "org-3": ({"use": "home"}, {"use": "work"}),
     "ppc-1": ({"status": "active"}, {"policyRule": CONCEPT}),
+    "ppc-2": (consent("patient-privacy"), consent("research")),
+    "ppc-3": (consent("research"), consent("adr")),
+    "ppc-4": (consent("adr"), consent("treatment")),
+    "ppc-5": (consent("treatment"), consent("treatment") | {"patient": PATIENT}),
     "qrs-1": ({"answer": [], "item": []}, {"item": []}),
+    "que-12": ({"enableWhen": [{}, {}]}, {"enableWhen": [{}]}),
     "sev-1": ({"name": "a", "query": "AAAA"}, {"query": "AAAA"}),
+    "sqty-1": ({"comparator": "<"}, {"value": 1}),
     "tim-6": ({"periodMax": 2}, {"periodMax": 2, "period": 1}),
     "tim-7": ({"durationMax": 2}, {"durationMax": 2, "_duration": {}}),
+    "trd-1": ({"data": [], "timingDate": "2026"}, {"data": []}),
+    "trd-2": ({"condition": {}}, {"condition": {}, "data": []}),
+    "trd-3": ({"type": "named-event"}, {"type": "data-added", "data": []}),
 }
 
 
@@ -368,3 +396,24 @@ def test_the_rule_tells_the_broken_object_from_the_good_one(key: str) -> None:
 
 def test_every_rule_is_tried_here() -> None:
     assert BROKEN.keys() == CASES.keys() | ALONE.keys()
+
+
+def test_a_national_provider_identifier_has_its_check_digit() -> None:
+    (misnumbered,) = EXPRESSED.values()
+    numbers = ("1234567893", "1234567890", "3234567893", "123456789", "12345678٣3", None)
+    assert [misnumbered({"value": number}, Scope({})) for number in numbers] == [False, True, True, True, True, True]
+    assert not misnumbered({"system": "http://hl7.org/fhir/sid/us-npi"}, Scope({}))
+
+
+def test_every_expression_known_by_hand_is_one_of_a_profile_of_ours() -> None:
+    ours = definitions_of_ours()
+    found = {c.expression for url in ours.profiles() for e in elements_of(ours.profile(url)) for c in e.constraints}
+    assert EXPRESSED.keys() - found == set()
+
+
+def elements_of(structure: Structure | None) -> list[Element]:
+    assert structure is not None
+    return [
+        structure.root,
+        *(e for group in (structure.children, structure.slices) for es in group.values() for e in es),
+    ]

@@ -116,6 +116,7 @@ DEFECTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         {"quantityRange": {"low": {"value": 1, "comparator": "<"}}, "quantityQuantity": None},
         [
             ("structure", "ServiceRequest.quantity"),
+            ("invariant", "ServiceRequest.quantity.low"),
             ("structure", "ServiceRequest.quantity.low.comparator"),
             ("structure", "ServiceRequest.quantity"),
         ],
@@ -139,12 +140,13 @@ def test_every_issue_is_told_and_not_the_first_only() -> None:
         "intent": "y",
         "note": [{}, {"text": ""}],
         "foo": 1,
-        "code": {"coding": [{"system": " "}]},
+        "code": {"coding": [{"system": " ", "code": "a"}]},
     }
     broken.pop("subject")
     assert sorted(said(broken)) == [
         ("code-invalid", "ServiceRequest.intent"),
         ("code-invalid", "ServiceRequest.status"),
+        ("invariant", "ServiceRequest.code.coding[0]"),
         ("required", "ServiceRequest.note[0].text"),
         ("required", "ServiceRequest.subject"),
         ("structure", "ServiceRequest.foo"),
@@ -159,9 +161,21 @@ def test_an_element_is_there_when_it_has_a_value_or_an_extension() -> None:
     resource = order()
     status = resource.pop("status")
     assert said(resource) == [("required", "ServiceRequest.status")]
-    assert said(resource | {"_status": absent}) == []
     assert said(resource | {"status": status, "_status": {"id": "a"}}) == []
-    assert said(resource | {"_status": {"id": "a"}}) == [("structure", "ServiceRequest.status")]
+    assert said(order() | {"note": [{"_text": absent}]}) == []
+    assert said(order() | {"note": [{"_text": {"id": "a"}}]}) == [("structure", "ServiceRequest.note[0].text")]
+
+
+def test_no_extension_stands_for_the_code_of_a_required_binding() -> None:
+    absent = {"extension": [{"url": "u", "valueCode": "unknown"}]}
+    resource = order()
+    del resource["status"]
+    assert said(resource | {"_status": absent}) == [("code-invalid", "ServiceRequest.status")]
+
+
+def test_the_id_of_a_resource_has_no_extensions() -> None:
+    extended = order() | {"_id": {"extension": [{"url": "u", "valueCode": "c"}]}}
+    assert said(extended) == [("structure", "ServiceRequest.id")]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +186,7 @@ def test_an_element_is_there_when_it_has_a_value_or_an_extension() -> None:
         (None, [{"extension": [{"url": "u", "valueCode": "c"}]}], []),
         (["a", None], None, ["Patient.name[0].given[1]"]),
         (["a", None], [{"id": "x"}], ["Patient.name[0].given[1]"]),
-        (["a", None], [None, None], ["Patient.name[0].given[1]", "Patient.name[0].given[1]"]),
+        (["a", None], [None, None], ["Patient.name[0].given[1]"]),
         (["a"], [None, {"id": "x"}], ["Patient.name[0].given[1]"]),
         (["a"], {"id": "x"}, ["Patient.name[0].given"]),
         (["a", ""], None, ["Patient.name[0].given[1]"]),

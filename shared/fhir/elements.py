@@ -1,0 +1,59 @@
+"""How rules look at a JSON object of any content, well-formed or not: nothing here ever raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+Value = Mapping[str, Any]
+
+
+def has(value: Value, *names: str) -> bool:
+    """Whether one of the elements is there, with a value or with a primitive extension."""
+    return any(name in value or "_" + name in value for name in names)
+
+
+def has_choice(value: Value, name: str) -> bool:
+    """Whether a choice element is there in any of its types."""
+    return any(key.startswith((name, "_" + name)) for key in value)
+
+
+def both(value: Value, one: str, other: str) -> bool:
+    """Whether two elements that exclude each other are both there."""
+    return has(value, one) and has(value, other)
+
+
+def without(value: Value, one: str, other: str) -> bool:
+    """Whether an element is there without the other it needs."""
+    return has(value, one) and not has(value, other)
+
+
+def objects(value: Value, name: str) -> Iterator[tuple[int, Value]]:
+    """(position, object) of a repeating element."""
+    items = value.get(name)
+    return (
+        ((at, item) for at, item in enumerate(items) if isinstance(item, dict)) if isinstance(items, list) else iter(())
+    )
+
+
+def inside(value: Value, name: str) -> Value:
+    """An element that is one object; empty when it is not."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def coded(concept: Value, system: str, *codes: str) -> bool:
+    """Whether a CodeableConcept has one of the codes of a system."""
+    return any(c.get("system") == system and c.get("code") in codes for _, c in objects(concept, "coding"))
+
+
+def number(value: Any) -> Decimal | None:
+    """A JSON number, or None."""
+    return Decimal(value) if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+
+def negative(value: Value, name: str) -> bool:
+    """Whether an element is a number below zero."""
+    found = number(value.get(name))
+    return found is not None and found < 0

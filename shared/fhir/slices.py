@@ -1,0 +1,159 @@
+"""How the items of an element fall into slices, and what is wrong with how many there are and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from shared.fhir.definitions import Slicing
+from shared.fhir.problems import Demand, Problem, Problems, Scope, under
+
+DEFAULT = "@default"
+"""The slice of whatever is in no other."""
+
+
+class Item(NamedTuple):
+    """One value of an element: its position (None when it does not repeat), its `_name` half, its type code."""
+
+    at: int | None
+    value: Any
+    beside: Any
+    type: str
+
+    @property
+    def label(self) -> str:
+        """Its part of the path."""
+        return "" if self.at is None else f"[{self.at}]"
+
+
+Matcher = Callable[[Item, Scope], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A matcher by a string, or the (system, code) of a coding, in one place of the item: any of these keys.
+
+    place  ("coding" or "", the name of the element or "" for the item itself)
+    """
+
+    place: tuple[str, str]
+    keys: frozenset[Any]
+
+    def __call__(self, item: Item, scope: Scope) -> bool:
+        return not self.keys.isdisjoint(found_at(self.place, item))
+
+
+def found_at(place: tuple[str, str], item: Item) -> list[Any]:
+    """The keys an item has in a place."""
+    coding, name = place
+    value = item.value
+    if name:
+        value = value.get(name) if value.__class__ is dict else None
+    if not coding:
+        return [value] if value.__class__ is str else []
+    listed = value.get("coding") if value.__class__ is dict else None
+    if listed.__class__ is not list:
+        return []
+    pairs = [(c.get("system"), c.get("code")) for c in listed if c.__class__ is dict]
+    return [pair for pair in pairs if pair[0].__class__ is str and pair[1].__class__ is str]
+
+
+Group = Callable[[list[Item], Scope], Problems]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One slice; `matches` is None when nothing here can tell what belongs to it, `inner` slices it again."""
+
+    name: str
+    minimum: int
+    maximum: int | None
+    matches: Matcher | None
+    demands: Mapping[str, Demand]
+    inner: Group | None
+
+
+def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
+    """The check of all items of an element against its slices."""
+    decided = tuple(s for s in slices if s.matches is not None and s.name != DEFAULT)
+    rest = next((s for s in slices if s.name == DEFAULT), None)
+    whole = len(decided) + (rest is not None) == len(slices)
+    placing = _placing(decided)
+
+    def check(items: list[Item], scope: Scope) -> Problems:
+        placed = [placing(item, scope) for item in items]
+        found = [*_each(decided, items, placed, scope)]
+        if whole and rest is not None:
+            left = [item for item, where in zip(items, placed, strict=True) if not where]
+            found += _within(rest, left, scope)
+        elif whole:
+            found += _outside(items, placed, slicing, decided)
+        if slicing.ordered:
+            found += _disordered(items, placed)
+        return found or None
+
+    return check
+
+
+def _placing(decided: tuple[Slice, ...]) -> Callable[[Item, Scope], list[int]]:
+    """The positions of the slices an item is in: looked up where all of them have a key in the same place."""
+    keyed = [s.matches for s in decided if isinstance(s.matches, Keyed)]
+    if len(keyed) == len(decided) and len({k.place for k in keyed}) == 1:
+        place = keyed[0].place
+        index: dict[Any, list[int]] = {}
+        for at, matcher in enumerate(keyed):
+            for key in matcher.keys:
+                index.setdefault(key, []).append(at)
+        return lambda item, scope: _looked_up(index, found_at(place, item))
+    return lambda item, scope: [at for at, s in enumerate(decided) if s.matches and s.matches(item, scope)]
+
+
+def _looked_up(index: Mapping[Any, list[int]], keys: list[Any]) -> list[int]:
+    if len(keys) == 1:
+        return index.get(keys[0], [])
+    return sorted({at for key in keys for at in index.get(key, ())})
+
+
+def _each(decided: tuple[Slice, ...], items: list[Item], placed: list[list[int]], scope: Scope) -> Iterator[Problem]:
+    for at, slice_ in enumerate(decided):
+        mine = [item for item, where in zip(items, placed, strict=True) if at in where]
+        yield from _within(slice_, mine, scope)
+
+
+def _within(slice_: Slice, items: list[Item], scope: Scope) -> Iterator[Problem]:
+    """The number of items of one slice, each of them, and the slices inside."""
+    if len(items) < slice_.minimum:
+        yield Problem("", "required", f"slice {slice_.name!r} needs at least {slice_.minimum}")
+    if slice_.maximum is not None:
+        for item in items[slice_.maximum :]:
+            yield Problem(item.label, "structure", f"slice {slice_.name!r} allows at most {slice_.maximum}")
+    for item in items:
+        demand = slice_.demands.get(item.type)
+        wrong = demand(item.value, item.beside, scope) if demand else None
+        yield from under(item.label, wrong) if wrong else ()
+    if slice_.inner is not None:
+        yield from slice_.inner(items, scope) or ()
+
+
+def _outside(
+    items: list[Item], placed: list[list[int]], slicing: Slicing, decided: tuple[Slice, ...]
+) -> Iterator[Problem]:
+    """Items in no slice, where there may be none, or none before the last that is in one."""
+    if slicing.rules == "open":
+        return
+    last = max((at for at, where in enumerate(placed) if where), default=-1)
+    names = ", ".join(s.name for s in decided)
+    for at, (item, where) in enumerate(zip(items, placed, strict=True)):
+        if not where and (slicing.rules == "closed" or at < last):
+            told = "no other is allowed" if slicing.rules == "closed" else "others are allowed at the end only"
+            yield Problem(item.label, "structure", f"is in none of the slices {names}; {told}")
+
+
+def _disordered(items: list[Item], placed: list[list[int]]) -> Iterator[Problem]:
+    """Items of ordered slices that stand behind one of a later slice."""
+    highest = -1
+    for item, where in zip(items, placed, strict=True):
+        if where and where[0] < highest:
+            yield Problem(item.label, "structure", "stands behind a later slice; the slices are ordered")
+        highest = max(highest, *where) if where else highest

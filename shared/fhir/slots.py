@@ -1,0 +1,213 @@
+"""How the children of an object are asked what a profile says of them: how many, of which types, each, and in slices.
+
+Most children are absent or stand once, so each kind of child has the shortest check that will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.fhir.definitions import Element, Type
+from shared.fhir.primitives import PRIMITIVES
+from shared.fhir.problems import Demand, Problem, Problems, Scope, type_of, under
+from shared.fhir.slices import Group, Item
+
+ANY = frozenset(("Resource", "DomainResource"))
+"""Types of elements that hold whole resources; the type of such an item is its `resourceType`."""
+
+Slot = Callable[[Mapping[str, Any], Scope], Problems]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a profile says of one child beyond its base element: numbers, types left (None = all), each by its type."""
+
+    element: Element
+    least: int
+    most: int | None
+    allowed: frozenset[str] | None
+    demands: Mapping[str, Demand]
+    group: Group | None
+
+    @property
+    def new(self) -> bool:
+        """Whether there is anything to check."""
+        return bool(self.least or self.most is not None or self.allowed is not None or self.demands or self.group)
+
+    @property
+    def needed(self) -> bool:
+        """Whether all it says is that the child has to be there."""
+        return self.least == 1 and self.most is None and not (self.allowed or self.demands or self.group)
+
+
+def children(said: Sequence[Said], *, primitive: bool) -> Demand:
+    """What is said of the children of an object; those of a primitive are in its `_name` half."""
+    needed = tuple((_names(s.element), s.element.name) for s in said if s.needed)
+    slots = tuple(_slot(s) for s in said if not s.needed)
+
+    def check(value: Any, beside: Any, scope: Scope) -> Problems:
+        of = (beside if beside is not None else {}) if primitive else value
+        if of.__class__ is not dict:
+            return None
+        found: Problems = None
+        for names, name in needed:
+            if names[0] not in of and of.keys().isdisjoint(names):
+                found = [*(found or ()), Problem(f".{name}", "required", "is required")]
+        for slot in slots:
+            problems = slot(of, scope)
+            if problems:
+                found = problems if found is None else found + problems
+        return found
+
+    return check
+
+
+def _slot(said: Said) -> Slot:
+    element = said.element
+    code = element.types[0].code if element.types else ""
+    if said.group is not None or said.allowed is not None or element.choice or code in ANY:
+        return _any(said)
+    if not element.repeats:
+        return _single(said, code)
+    return _any(said) if code in PRIMITIVES else _array(said, code)
+
+
+def _single(said: Said, code: str) -> Slot:
+    """A child that stands once at most."""
+    name, label = said.element.name, f".{said.element.name}"
+    half = f"_{name}" if code in PRIMITIVES and not said.element.attribute else ""
+    demand, forbidden = said.demands.get(code), said.most == 0
+    missing = list(_counted(0, said.least, None))
+
+    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+        if name not in value and not (half and half in value):
+            return under(label, missing) if missing else None
+        if forbidden:
+            return under(label, list(_counted(1, 0, 0)))
+        problems = demand(value.get(name), value.get(half) if half else None, scope) if demand else None
+        return under(label, problems) if problems else None
+
+    return slot
+
+
+def _array(said: Said, code: str) -> Slot:
+    """A child that repeats and is no primitive."""
+    name, label = said.element.name, f".{said.element.name}"
+    demand, least, most = said.demands.get(code), said.least, said.most
+
+    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+        items = value.get(name, ())
+        if items.__class__ is not list and items != ():
+            return None
+        found: Problems = None
+        if len(items) < least or (most is not None and len(items) > most):
+            found = under(label, list(_counted(len(items), least, most)))
+        if demand is not None:
+            for at, item in enumerate(items):
+                problems = demand(item, None, scope)
+                if problems:
+                    found = [*(found or ()), *under(f"{label}[{at}]", problems)]
+        return found
+
+    return slot
+
+
+def _any(said: Said) -> Slot:
+    """A child of any kind: a choice, a whole resource, an array of primitives, or one that is sliced."""
+    items, names, label = items_of(said.element), _names(said.element), f".{said.element.name}"
+    demands, group, anyone = said.demands, said.group, said.demands.get("Resource")
+    absent = under(label, [*_counted(0, said.least, None), *((group and group([], Scope({}))) or ())])
+
+    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+        if value.keys().isdisjoint(names):
+            return absent or None
+        found = items(value)
+        problems = [*_counted(len(found), said.least, said.most), *_disallowed(found, said.allowed)]
+        for item in found:
+            demand = demands.get(item.type) or anyone
+            if demand is not None and (wrong := demand(item.value, item.beside, scope)):
+                problems += under(item.label, wrong)
+        if group is not None:
+            problems += group(found, scope) or ()
+        return under(label, problems) if problems else None
+
+    return slot
+
+
+def _counted(count: int, least: int, most: int | None) -> Iterator[Problem]:
+    if count < least:
+        yield Problem("", "required", "is required" if least == 1 else f"at least {least} are required")
+    if most is not None and count > most:
+        yield Problem("", "structure", f"at most {most} here" if most else "is not allowed here")
+
+
+def _disallowed(items: list[Item], allowed: frozenset[str] | None) -> Iterator[Problem]:
+    for item in items if allowed is not None else ():
+        if allowed is not None and item.type not in allowed:
+            yield Problem(item.label, "structure", f"must be of type {' or '.join(sorted(allowed))}")
+
+
+def items_of(element: Element) -> Callable[[Mapping[str, Any]], list[Item]]:
+    """How the values of one element of a base type are taken out of the object they stand in."""
+    names = [
+        (_named(element, t), t.code, t.code in PRIMITIVES and not element.attribute)
+        for t in element.types or (Type(""),)
+    ]
+    name, code, halved = names[0]
+    if not element.repeats:
+        index = {half: (n, c, h) for n, c, h in names for half in ((n, f"_{n}") if h else (n,))}
+        return lambda value: _one_of(index, value)
+    return (lambda value: _halves(name, code, value)) if halved else (lambda value: _items(name, code, value))
+
+
+def _names(element: Element) -> tuple[str, ...]:
+    """Every JSON name an element may have."""
+    names = [_named(element, t) for t in element.types or (Type(""),)]
+    halved = [t.code in PRIMITIVES and not element.attribute for t in element.types or (Type(""),)]
+    return (*names, *(f"_{name}" for name, half in zip(names, halved, strict=True) if half))
+
+
+def _named(element: Element, type_: Type) -> str:
+    return element.name + (type_.code[0].upper() + type_.code[1:] if element.choice else "")
+
+
+def _one_of(index: Mapping[str, tuple[str, str, bool]], value: Mapping[str, Any]) -> list[Item]:
+    """The value of a choice, or the values where there are too many; index: JSON name -> (name, type, has halves)."""
+    found = []
+    for key in value:
+        if key in index:
+            name, code, halved = index[key]
+            item = value.get(name)
+            if code in ANY:
+                found.append(Item(None, item, url_of(value), type_of(item)))
+            elif key == name or name not in value:
+                found.append(Item(None, item, value.get(f"_{name}") if halved else None, code))
+    return found
+
+
+def url_of(entry: Mapping[str, Any]) -> str:
+    """The fullUrl of the entry a resource stands in, or ""."""
+    url = entry.get("fullUrl")
+    return url if isinstance(url, str) else ""
+
+
+def _items(name: str, code: str, value: Mapping[str, Any]) -> list[Item]:
+    items = value.get(name)
+    if items.__class__ is not list:
+        return []
+    if code in ANY:
+        return [Item(at, item, None, type_of(item)) for at, item in enumerate(items)]
+    return [Item(at, item, None, code) for at, item in enumerate(items)]
+
+
+def _halves(name: str, code: str, value: Mapping[str, Any]) -> list[Item]:
+    items, beside = value.get(name), value.get(f"_{name}")
+    items = items if items.__class__ is list else []
+    beside = beside if beside.__class__ is list else []
+    size = max(len(items), len(beside))
+    return [
+        Item(at, items[at] if at < len(items) else None, beside[at] if at < len(beside) else None, code)
+        for at in range(size)
+    ]
