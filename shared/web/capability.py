@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
-from shared.app import Application
-from shared.clock import stamp
-from shared.core import Resource, Service, derived_id
+from shared.borders import PROFILE
+from shared.core import CANONICAL, Operation, Resource, Service, derived_id
+from shared.messages import Catalogue
 from shared.ports import Door
+from shared.settings import Settings
 from shared.version import VERSION
 from shared.web.requests import FHIR_JSON, Refused, refused
 from shared.web.search import kinds_of
@@ -15,12 +17,25 @@ from shared.web.search import kinds_of
 _REFERENCES = {"patient", "subject", "order", "request", "based-on", "focus"}
 _SMART = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
 _READ = ("read", "vread", "search-type")
+_AMQP = {"system": "https://www.iana.org/assignments/service-names-port-numbers", "code": "amqp"}
+
+EDITION = "2026-11-22"
+"""The day of the last change to what the statement says; raised when the copy in `contracts/capability` changes."""
+
+
+class Deployment(Protocol):
+    """What of an application the statement is made of."""
+
+    @property
+    def catalogue(self) -> Catalogue: ...
+    @property
+    def settings(self) -> Settings: ...
 
 
 class Kinds:
     """Which types are held here, and which of them a client may create or update."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Deployment) -> None:
         catalogue = app.catalogue
         doors = [s for s in catalogue.services if s.door is not None]
         self.parameters = kinds_of(catalogue)
@@ -68,38 +83,97 @@ def _takes(door: Door, service: Service, kind: str, *, known: bool) -> bool:
     return not isinstance(answer, tuple) or all(issue.code != "not-supported" for issue in answer)
 
 
-def capability_statement(app: Application, kinds: Kinds) -> Resource:
-    """What `/fhir/metadata` answers: the types held, the interactions and the search parameters that really work."""
+def capability_statement(app: Deployment, kinds: Kinds) -> Resource:
+    """What `/fhir/metadata` answers: types, profiles, interactions, searches, operations and messages, as declared."""
+    base, services = app.settings.base_url.rstrip("/"), app.catalogue.services
     return {
         "resourceType": "CapabilityStatement",
+        "id": "carepod",
+        "url": CANONICAL + "CapabilityStatement/carepod",
+        "version": VERSION,
+        "name": "Carepod",
+        "title": "What this Carepod can do",
         "status": "active",
-        "date": stamp(app.clock()),
+        "date": EDITION,
+        "publisher": "Carepod",
         "kind": "instance",
         "software": {"name": "Carepod", "version": VERSION},
-        "implementation": {"description": "Carepod", "url": app.settings.base_url + "/fhir"},
+        "implementation": {"description": "Carepod", "url": base + "/fhir"},
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
         "rest": [
             {
                 "mode": "server",
-                "security": {"service": [{"coding": [_SMART]}]},
-                "resource": [_held(kind, sorted(names), kinds) for kind, names in kinds.parameters.items()],
+                "security": _security(base),
+                "resource": [_held(kind, sorted(names), kinds, services) for kind, names in kinds.parameters.items()],
                 "interaction": [{"code": "transaction"}],
             }
         ],
+        "messaging": [_messaging(service, services) for service in services],
     }
 
 
-def _held(kind: str, names: Sequence[str], kinds: Kinds) -> Resource:
+def _security(base: str) -> dict[str, Any]:
+    """SMART Backend Services; the extension `oauth-uris` says it only with an authorize endpoint, which is not here."""
+    return {
+        "service": [{"coding": [_SMART]}],
+        "description": f"SMART Backend Services (private_key_jwt): `{base}/.well-known/smart-configuration`.",
+    }
+
+
+def _held(kind: str, names: Sequence[str], kinds: Kinds, services: Sequence[Service]) -> dict[str, Any]:
+    operations = [o for s in services for o in s.operations if o.kind == kind]
+    profiles = sorted({PROFILE + p for s in services for k, p in s.profiles.items() if k.partition("#")[0] == kind})
     return {
         "type": kind,
+        **({"supportedProfile": profiles} if profiles else {}),
         "interaction": [{"code": code} for code in kinds.interactions(kind)],
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": False,
-        "conditionalCreate": False,
+        "conditionalCreate": kind in kinds.created,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
         "searchParam": [{"name": name, "type": _kind_of(name)} for name in names],
+        **({"operation": [_operation(o) for o in operations]} if operations else {}),
     }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "name": operation.code,
+        "definition": operation_url(operation),
+        "documentation": f"GET [base]/{operation.kind}/[id]/${operation.code}: {operation.description}",
+    }
+
+
+def operation_url(operation: Operation) -> str:
+    """The canonical of an operation's OperationDefinition."""
+    return f"{CANONICAL}OperationDefinition/{operation.kind}-{operation.code}"
+
+
+def message_url(service: str, reason: str) -> str:
+    """The canonical of a message's MessageDefinition; two services may say the same reason."""
+    return f"{CANONICAL}MessageDefinition/{service}-{reason}"
+
+
+def _messaging(service: Service, services: Sequence[Service]) -> dict[str, Any]:
+    """What one service says and hears, under the endpoint its MessageHeaders name."""
+    return {
+        "endpoint": [{"protocol": _AMQP, "address": f"{CANONICAL}service/{service.name}"}],
+        "documentation": f"Between the services of this deployment alone: what {service.name} says and hears.",
+        "supportedMessage": [
+            *({"mode": "sender", "definition": message_url(service.name, r)} for r in sorted(service.reasons)),
+            *({"mode": "receiver", "definition": message_url(o.name, r)} for o, r in _heard(service, services)),
+        ],
+    }
+
+
+def _heard(service: Service, services: Sequence[Service]) -> Iterator[tuple[Service, str]]:
+    for other in services:
+        if other.name != service.name and service.listens & other.owns:
+            yield from ((other, reason) for reason in sorted(other.reasons))
 
 
 def _kind_of(name: str) -> str:

@@ -1,44 +1,158 @@
-"""The checked-in message catalogue is what the services declare, and every message in it can be heard."""
+"""The checked-in catalogue is what the services declare, and every message in it is said about something and heard."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-import yaml
 
-from contracts import catalogue
+from contracts.catalogue import __main__ as command
+from contracts.catalogue import declarations, drawing, page
+from shared import refused
+from shared.core import Service
+from shared.fhir import definitions
+from shared.messages import headers_of
 
-CATALOGUE = yaml.safe_load(catalogue.FILE.read_text())
-
-
-def test_the_file_is_what_the_services_declare() -> None:
-    assert catalogue.main(["--check"]) == 0
-
-
-def test_a_file_that_differs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tmp_path / "catalogue.yaml"
-    other.write_text("{}")
-    monkeypatch.setattr(catalogue, "FILE", other)
-    assert catalogue.main(["--check"]) == 1
-    assert catalogue.main([]) == 0
-    assert catalogue.main(["--check"]) == 0
+SERVICES = declarations.demo_services()
+SAID = [said for service in SERVICES for said in declarations.said_by(service)]
+PAGES = dict(command.pages(SERVICES))
 
 
-def test_every_type_a_service_listens_to_is_owned_by_another() -> None:
-    owned = {name: set(entry["owns"]) for name, entry in CATALOGUE.items()}
-    deaf = {
-        name: sorted(set(entry["listens"]) - set().union(*(o for n, o in owned.items() if n != name)))
-        for name, entry in CATALOGUE.items()
-    }
-    assert deaf == {name: [] for name in CATALOGUE}
+def backwards(names: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(reversed(names.items()))
+
+
+def test_the_checked_in_files_are_what_the_services_declare(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (command.main(["--check"]), capsys.readouterr().out) == (0, "")
+
+
+def test_no_generated_file_is_left_that_nothing_declares_any_more() -> None:
+    kept = {f"capability/{path.name}" for path in (command.FOLDER / "capability").iterdir()}
+    assert kept == {name for name in PAGES if name.startswith("capability/")}
+
+
+def test_a_file_that_differs_is_named_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "asyncapi.yaml").write_text("{}")
+    assert command.main(["--check"], tmp_path) == 1
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == list(PAGES)
+    assert command.main([], tmp_path) == 0
+    assert command.main(["--check"], tmp_path) == 0
+
+
+def test_the_order_in_which_a_service_declares_changes_nothing() -> None:
+    turned = [
+        replace(s, reasons=backwards(s.reasons), profiles=backwards(s.profiles), reads=backwards(s.reads))
+        for s in SERVICES
+    ]
+    assert dict(command.pages(turned)) == PAGES
+
+
+def test_every_reason_says_what_it_is_about_and_when() -> None:
+    for said in SAID:
+        assert said.focus, said.key
+        assert set(said.focus) <= set(declarations.kinds_of(said.producer)), said.key
+        assert re.fullmatch(r"[A-Z].{10,}[^.]\.", said.when), said.key
+
+
+@pytest.mark.parametrize("sentence", ["", "A visit was said.", "Claim: of another service.", "any, other: thing."])
+def test_a_sentence_that_does_not_name_what_its_service_saves_is_refused(sentence: str) -> None:
+    scheduling = next(s for s in SERVICES if s.name == "scheduling")
+    with pytest.raises(declarations.DeclarationError, match="scheduling: visit-said"):
+        declarations.said_by(replace(scheduling, reasons={"visit-said": sentence}))
+
+
+def test_what_the_run_loop_says_for_every_service_is_declared_by_each() -> None:
+    for service in SERVICES:
+        assert refused.REASONS.items() <= service.reasons.items()
+
+
+def test_every_kind_a_service_reads_is_saved_by_another_in_that_version() -> None:
+    for hearer in SERVICES:
+        for kind, wanted in hearer.reads.items():
+            saved = {s.profiles[kind] for s in SERVICES if s.name != hearer.name and kind in s.profiles}
+            assert {name.partition(".")[0] for name in saved} == {wanted}, (hearer.name, kind)
+
+
+def test_every_profile_a_service_declares_or_reads_is_known_and_of_that_type() -> None:
+    known = definitions.carepod()
+    for service in SERVICES:
+        for kind, named in (*service.profiles.items(), *service.reads.items()):
+            profile = known.profile(declarations.PROFILE + named)
+            assert profile is not None, named
+            assert profile.type == declarations.type_of(kind), named
+
+
+def test_every_message_has_a_hearer_or_the_page_says_no_one() -> None:
+    heard = {s.key: declarations.hearing(SERVICES, s) for s in SAID}
+    alone = {key for key, hearing in heard.items() if not (hearing.focus or hearing.rest)}
+    assert alone == {"intake.message-refused", "intake.message-taken"}
+    for service in SERVICES:
+        chapter = page.page(SERVICES).partition(f"\n## {service.name}\n")[2].partition("\n## ")[0]
+        rows = {row.split("`")[1]: row for row in chapter.splitlines() if row.startswith("| `")}
+        assert set(service.reasons) <= set(rows)
+        assert all(row.rstrip("| ") for row in rows.values())
+        for reason in service.reasons:
+            assert (f"{service.name}.{reason}" in alone) == rows[reason].endswith("| no one |")
 
 
 def test_no_two_services_begin_their_ids_alike() -> None:
-    prefixes = [entry["ids_begin_with"] for entry in CATALOGUE.values()]
-    assert len(set(prefixes)) == len(prefixes)
+    assert len({s.prefix for s in SERVICES}) == len(SERVICES)
 
 
-def test_only_task_is_owned_by_more_than_one() -> None:
-    kinds = [kind for entry in CATALOGUE.values() for kind in entry["owns"]]
-    assert sorted({k for k in kinds if kinds.count(k) > 1}) == ["Task"]
+def test_no_kind_but_the_question_about_a_message_is_saved_by_two() -> None:
+    kinds = [kind for s in SERVICES for kind in s.profiles]
+    assert {k for k in kinds if kinds.count(k) > 1} == {refused.KIND}
+
+
+def test_names_keys_and_headers_are_made_of_declared_words_alone() -> None:
+    word = r"[a-z]+(-[a-z]+)*"
+    for said in SAID:
+        assert re.fullmatch(rf"{word}\.{word}", said.key)
+    for service in SERVICES:
+        assert all(re.fullmatch(rf"[A-Z][A-Za-z]+(#{word})?", kind) for kind in declarations.kinds_of(service))
+    assert set(headers_of("intake", "patient/in-1", 1, 1, {}, {}, {}, "")) == {
+        "producer", "lane", "seq", "epoch", "causes", "previous", "heard", "traceparent",
+    }  # fmt: skip
+
+
+# The map
+
+
+def drawn(services: tuple[Service, ...] = SERVICES) -> ElementTree.Element:
+    return ElementTree.fromstring(drawing.drawing(services))
+
+
+def test_the_map_names_every_service_every_kind_and_every_delivery_once() -> None:
+    words = " ".join(" ".join(drawn().itertext()).replace(drawing.UNBROKEN, "#").split())
+    for service in SERVICES:
+        assert f" {service.name} says " in words
+        for kind in declarations.kinds_of(service):
+            assert re.search(rf"[ ,]{kind}(,| )", words), kind
+        for channel in service.channels:
+            assert words.count(f"delivery: {channel.name}") == 1
+
+
+def test_the_map_keeps_every_word_inside_and_needs_nothing_from_elsewhere() -> None:
+    svg = drawn()
+    width, height = (float(n) for n in svg.attrib["viewBox"].split()[2:])
+    for text in svg.iter("{http://www.w3.org/2000/svg}text"):
+        x, y, half = float(text.attrib["x"]), float(text.attrib["y"]), len(text.text or "") * drawing.LETTER / 2
+        middle = text.attrib.get("text-anchor") == "middle"
+        assert (x - half if middle else x) > 0, text.text
+        assert (x + half if middle else x + 2 * half) < width, text.text
+        assert 0 < y < height
+    assert "href" not in drawing.drawing(SERVICES)
+    assert "url(" not in drawing.drawing(SERVICES)
+
+
+def test_the_map_has_a_place_for_one_service_more() -> None:
+    more = replace(SERVICES[2], name="nursing", prefix="nu")
+    places = [float(x.attrib["x"]) for x in drawn((*SERVICES, more)).iter() if x.attrib.get("width") == "120"]
+    assert len(places) == 5
+    assert min(b - a for a, b in pairwise(places)) > 120

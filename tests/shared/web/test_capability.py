@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement as Independent
 
+from contracts.catalogue.__main__ import FOLDER
+from shared.borders import PROFILE
 from shared.fhir.profiles import r4
 from shared.version import VERSION
-from tests.shared.web.stack import FHIR, Carepod, Client
+from shared.web.capability import message_url
+from tests.shared.web.stack import FHIR, Carepod, Client, observation, pushed
 
 
 @pytest.fixture
@@ -31,6 +34,69 @@ async def test_the_statement_is_legal_by_two_judges(statement: dict[str, Any]) -
     assert Independent.model_validate_json(json.dumps(statement)).fhirVersion == "4.0.1"
     assert statement["software"]["version"] == VERSION
     assert statement["implementation"]["url"] == "http://carepod.test/fhir"
+
+
+async def test_the_checked_in_copy_is_what_is_served_but_for_the_address(statement: dict[str, Any]) -> None:
+    text = (FOLDER / "capability" / "CapabilityStatement-carepod.json").read_text("utf-8")
+    assert statement == json.loads(text.replace("http://127.0.0.1:8000", "http://carepod.test"))
+
+
+async def test_it_says_the_same_whenever_it_is_asked(carepod: Carepod) -> None:
+    assert (await carepod.http.get("/fhir/metadata")).content == (await carepod.http.get("/fhir/metadata")).content
+
+
+async def test_it_names_the_profile_of_everything_that_is_saved(carepod: Carepod, statement: dict[str, Any]) -> None:
+    named = {p for r in statement["rest"][0]["resource"] for p in r["supportedProfile"]}
+    assert named == {PROFILE + p for s in carepod.app.catalogue.services for p in s.profiles.values()}
+
+
+async def test_an_operation_it_names_has_a_route_and_any_other_is_refused(
+    client: Client, statement: dict[str, Any]
+) -> None:
+    named = {(r["type"], o["name"]) for r in statement["rest"][0]["resource"] for o in r.get("operation", ())}
+    assert named == {("Appointment", "readiness")}
+    place = (await pushed(client))["Patient"]
+    refused = await client.get(f"/fhir/{place}/$readiness")
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (404, "not-supported")
+    unknown = await client.get("/fhir/Appointment/sc-1/$readiness")
+    assert (unknown.status_code, unknown.json()["issue"][0]["code"]) == (404, "not-found")
+
+
+async def test_what_it_says_of_messages_is_what_the_catalogue_lets_through(
+    carepod: Carepod, statement: dict[str, Any]
+) -> None:
+    catalogue = carepod.app.catalogue
+    for service, messaging in zip(catalogue.services, statement["messaging"], strict=True):
+        assert messaging["endpoint"][0]["address"].endswith(f"/service/{service.name}")
+        said = {m["definition"] for m in messaging["supportedMessage"] if m["mode"] == "sender"}
+        assert said == {message_url(service.name, reason) for reason in service.reasons}
+        heard = {m["definition"] for m in messaging["supportedMessage"] if m["mode"] == "receiver"}
+        producers = [s for s in catalogue.services if service.name in catalogue.listening(s.name, s.owns)]
+        assert heard == {message_url(s.name, reason) for s in producers for reason in s.reasons}
+
+
+async def test_it_says_how_a_token_is_had(carepod: Carepod, statement: dict[str, Any]) -> None:
+    security = statement["rest"][0]["security"]
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    named = re.findall(r"http://carepod\.test(/[^`]+)", security["description"])
+    assert named == ["/.well-known/smart-configuration"]
+    assert (await carepod.http.get(named[0])).status_code == 200
+
+
+async def test_a_record_is_created_once_and_read_again_only_when_it_changed(
+    client: Client, statement: dict[str, Any]
+) -> None:
+    kinds = {r["type"]: r for r in statement["rest"][0]["resource"]}
+    patient = (await pushed(client))["Patient"]
+    result = observation(patient)
+    named = "identifier=https://lab.example/results|obs-1"
+    first = await client.send("POST", "/fhir/Observation", result, If_None_Exist=named)
+    again = await client.send("POST", "/fhir/Observation", result, If_None_Exist=named)
+    assert ((first.status_code, again.status_code) == (201, 200)) == kinds["Observation"]["conditionalCreate"]
+    unchanged = await client.get(
+        f"/fhir/{patient}", If_None_Match=(await client.get(f"/fhir/{patient}")).headers["etag"]
+    )
+    assert (unchanged.status_code == 304) == (kinds["Patient"]["conditionalRead"] == "not-match")
 
 
 async def test_it_is_read_without_a_token_and_only_as_json(carepod: Carepod) -> None:

@@ -1,0 +1,1 @@
+"""The message catalogue in every form it is read in, made from the services' declarations alone."""
