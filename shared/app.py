@@ -14,6 +14,7 @@ from typing import IO
 import fakeredis
 import redis.asyncio as redis
 
+from contracts.upcasts import UPCASTS
 from shared import store
 from shared.adapters.clients import SqlClientStore
 from shared.adapters.memory import MemoryBroker
@@ -21,6 +22,7 @@ from shared.adapters.migrations import migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.rabbitmq import RabbitBroker
 from shared.adapters.sqlite import SqliteDatabase
+from shared.borders import checking
 from shared.clock import Clock, system_clock, uuid7
 from shared.core import Decision, Event, Service
 from shared.deliveries import Deliveries
@@ -28,7 +30,7 @@ from shared.failpoints import Failpoints
 from shared.fetching import Fetching
 from shared.fhir.json import encode
 from shared.fhir.outcomes import Issue, outcome
-from shared.fhir.profiles import Validator
+from shared.fhir.profiles import Validator, carepod
 from shared.messages import Catalogue
 from shared.outside import PartnerOutside
 from shared.ports import Broker, Database, Reader, Transaction
@@ -170,7 +172,7 @@ async def build(
     if len(names) < len(services) and not (settings.database_url and settings.amqp_url):
         raise SettingsError("services of their own need CAREPOD_DATABASE_URL and CAREPOD_AMQP_URL")
     lock = None if settings.database_url else folder_lock(settings.folder)
-    catalogue, validator = Catalogue(tuple(services)), Validator()
+    catalogue, validator = Catalogue(tuple(services)), carepod()
     broker = _broker(settings, names)
     outside = PartnerOutside(site, client_key(settings.secrets), clock)
     if not settings.database_url:
@@ -197,7 +199,8 @@ async def _handle(
         async with database.writing() as tx:
             await store.void_leases(tx)
     failpoints = Failpoints(settings.failpoint)
-    runner = Runner(service, database, catalogue, validator.check, clock, settings.partitions, failpoints)
+    check = checking(validator)
+    runner = Runner(service, database, catalogue, check, clock, settings.partitions, failpoints, UPCASTS)
     relay = Relay(database, broker, clock, settings.partitions, failpoints)
     deliveries = [Deliveries(runner, c, database, outside, clock, failpoints) for c in service.channels]
     workers = workers_of(runner, relay, deliveries, Sweeper(runner, database, clock, fetch))

@@ -156,6 +156,22 @@ class Channel:
     inquire: Callable[[Resource, Reader, Outside], Awaitable[Answer | None]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A FHIR operation on one stored resource: `GET [base]/<kind>/<id>/$<code>`; it changes nothing.
+
+    answer  what it says of the current version of the resource: a Parameters resource; pure.
+    parts   (name, FHIR type, sentence) of each parameter of the answer; `a.b` is a part of `a`, whose type is "".
+    """
+
+    kind: str
+    code: str
+    title: str
+    description: str
+    answer: Callable[[Resource], Resource]
+    parts: tuple[tuple[str, str, str], ...] = ()
+
+
 class Gather(Protocol):
     """Reads a service's own store and returns its frozen facts for one event; `lanes` are the lanes held."""
 
@@ -168,9 +184,10 @@ class Service:
 
     name           folder name, queue prefix, database schema.
     prefix         two letters that begin the ids of what it owns.
-    owns           resource types it saves (Task and Appointment: with the code in `owned_codes`).
+    owns           resource types it saves.
     listens        resource types of other services it keeps copies of and reacts to.
-    reasons        every reason its decisions may carry that saves something: the message names.
+    reasons        reason -> `<kinds of its focus>: <when it is said>`, for every decision that saves something: the
+                   message names.
     coordinate     (event, facts, policy) -> Decision | Needs; pure.
     gather         reads facts from the store, under the lanes held.
     policy         what `coordinate` gets as its third argument (figures and the site's configuration).
@@ -180,13 +197,19 @@ class Service:
     routes         builds the service's own HTTP operations (a FastAPI router) from its running handle.
     paths          beginnings of the paths those operations answer, so that other processes forward them here.
     door           set on the one service that takes in what outside clients send.
+    profiles       kind -> `name|version` of the profile everything it saves declares and satisfies. A kind is a type,
+                   or `Type#code` where the owner hangs on the code (`shared/borders.py`).
+    reads          kind -> `name|major` of the profile in which it understands what others say; kinds it does not read
+                   are not kept. A service of the runtime's own tests may leave both empty: then base R4 holds.
+    operations     FHIR operations on what it owns.
+    asks           role a person must have to answer what goes wrong here.
     """
 
     name: str
     prefix: str
     owns: frozenset[str]
     listens: frozenset[str]
-    reasons: frozenset[str]
+    reasons: Mapping[str, str]
     coordinate: Callable[[Event, Any, Any], Decision | Needs]
     gather: Gather
     policy: Any = None
@@ -196,3 +219,7 @@ class Service:
     routes: Callable[[Any], Any] | None = None
     paths: tuple[str, ...] = ()
     door: Door | None = None
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    asks: str = "intake-coordinator"

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shared import store
+from shared.borders import Border, undeclared
 from shared.clock import Clock, stamp, uuid7
 from shared.core import Decision, Event, Needs, Resource, Service, derived_id, reference
-from shared.fhir.outcomes import Issue
 from shared.messages import Catalogue, headers_of, partition_of, routing_keys, written
 from shared.ports import Conflict
 
-Check = Callable[[Resource], Sequence[Issue]]
-
 
 class Unfit(Exception):
-    """A coordinator decided what its declaration or the FHIR profile does not allow."""
+    """A coordinator decided what its declaration or the FHIR profile does not allow; the text names no value."""
+
+    @property
+    def told(self) -> str:
+        """What may be said of it anywhere."""
+        return str(self)
 
 
 class MoreLanes(Exception):
@@ -41,23 +44,29 @@ class Outcome:
 class Decider:
     """Decides the events of one service."""
 
-    def __init__(self, service: Service, catalogue: Catalogue, check: Check, clock: Clock, partitions: int) -> None:
-        self._service, self._catalogue, self._check = service, catalogue, check
+    def __init__(self, service: Service, catalogue: Catalogue, border: Border, clock: Clock, partitions: int) -> None:
+        self._service, self._catalogue, self._border = service, catalogue, border
         self._clock, self._partitions = clock, partitions
         self._epoch: int | None = None
 
     async def decided(self, unit: store.Unit, event: Event, trace: str) -> Outcome:
         """Raises MoreLanes, Conflict, Unfit, and what the service's own code raises: then nothing may be committed."""
-        reader = store.StoreReader(unit.tx)
+        reader = store.StoreReader(unit.tx, self._border.stored)
         facts = await self._service.gather(event, reader, frozenset(unit.held))
         decision = self._service.coordinate(event, facts, self._service.policy)
         if isinstance(decision, Needs):
             if set(decision.lanes) <= set(unit.held):
                 raise Unfit("asks for lanes it holds")
             raise MoreLanes(decision.lanes)
+        return await self.asserted(unit, event, decision, trace, reader.seen)
+
+    async def asserted(
+        self, unit: store.Unit, event: Event, decision: Decision, trace: str, seen: Mapping[str, str | None]
+    ) -> Outcome:
+        """Saves a decision; `seen` are the versions it was made on."""
         lane = unit.lane(event.lane)
         at = event.at if lane.at == event.at else lane.tick(event.at)
-        saved, beside = await self._saved(unit, event.lane, decision, at, reader.seen)
+        saved, beside = await self._saved(unit, event.lane, decision, at, seen)
         message = await self._enqueued(unit, decision, lane, saved, beside, at, trace) if saved else ""
         unit.wakes.update({(event.lane, key): due for key, due in decision.wakes.items()})
         unit.record(uuid7(self._clock()), event, decision, saved, message, trace)
@@ -78,8 +87,8 @@ class Decider:
         for resource in decision.saves:
             old = before.get(resource["id"])
             if old is None or _bare(old.resource) != _bare(resource):
-                self._fit(resource, decision)
-                saved.append(_versioned(resource, epoch, old.version + 1 if old else 1, at))
+                fit = self._fit(resource, decision)
+                saved.append(_versioned(fit, epoch, old.version + 1 if old else 1, at))
             elif old.lane != lane:
                 beside.append(old.resource)
         if len({r["id"] for r in saved}) != len(saved):
@@ -99,14 +108,17 @@ class Decider:
             await store.seat(unit.tx, known, seats)
         unit.deliveries += self._deliveries(lane, before, saved, at)
 
-    def _fit(self, resource: Resource, decision: Decision) -> None:
+    def _fit(self, resource: Resource, decision: Decision) -> Resource:
+        """The resource declaring its profile, which it must satisfy in full."""
         kind = resource["resourceType"]
         if kind not in self._service.owns or not resource["id"].startswith(f"{self._service.prefix}-"):
             raise Unfit(f"{self._service.name} does not own {kind}")
         if decision.reason not in self._service.reasons:
             raise Unfit(f"{self._service.name} does not declare the reason {decision.reason}")
-        if issues := self._check(resource):
-            raise Unfit("; ".join(f"{i.expression}: {i.diagnostics}" for i in issues[:5]))
+        declared, issues = self._border.leaving(resource)
+        if issues:
+            raise Unfit("; ".join(f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in issues[:5]))
+        return declared
 
     def _deliveries(
         self, lane: str, before: Mapping[str, store.Stored], saved: Sequence[Resource], at: datetime
@@ -154,7 +166,7 @@ class Decider:
 
 def _bare(resource: Resource) -> dict[str, Any]:
     """A resource without what the run loop itself writes."""
-    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
+    meta = {k: v for k, v in undeclared(resource.get("meta", {})).items() if k not in ("versionId", "lastUpdated")}
     bare = {k: v for k, v in resource.items() if k != "meta"}
     return {**bare, "meta": meta} if meta else bare
 

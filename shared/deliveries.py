@@ -56,7 +56,7 @@ class Deliveries:
     ) -> None:
         self._runner, self.channel, self._database, self._outside = runner, channel, database, outside
         self._clock, self._failpoints, self._lease = clock, failpoints, lease
-        self._reader = store.DatabaseReader(database)
+        self._reader = store.DatabaseReader(database, runner.border.stored)
         self._running: set[asyncio.Task[None]] = set()
         self.ended: Callable[[], None] = lambda: None
         """Called whenever one has ended: there may be room for the next."""

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.borders import DECISION_MESSAGE
 from shared.clock import instant, stamp
 from shared.core import CANONICAL, Decision, Resource, Service, reference
 from shared.fhir.json import GateError, decode, encode
+from shared.fhir.outcomes import Issue
 from shared.ports import Incoming, Outgoing
 
 EVENT = CANONICAL + "message/"
@@ -21,6 +23,8 @@ LIMIT = 1024 * 1024
 """A message travels whole up to this many bytes; a larger one as its header, and is fetched by its id."""
 OPENED = 32 * 1024 * 1024
 """No decision is larger than this."""
+ISSUES = 20
+"""Issues that are kept of a message that cannot be taken."""
 LARGE = "large"
 """The header that says: this is only the MessageHeader, fetch the rest."""
 
@@ -108,9 +112,16 @@ def written(
         "source": {"name": producer, "endpoint": f"{CANONICAL}service/{producer}"},
         "focus": [{"reference": decision.focus or reference(resources[0])}],
     }
-    entries = [{"fullUrl": f"urn:uuid:{message_id}", "resource": header}]
+    entries = [{"fullUrl": f"{CANONICAL}MessageHeader/{message_id}", "resource": header}]
     entries += [{"fullUrl": f"{CANONICAL}{reference(r)}", "resource": r} for r in resources]
-    return {"resourceType": "Bundle", "id": message_id, "type": "message", "timestamp": stamp(at), "entry": entries}
+    return {
+        "resourceType": "Bundle",
+        "id": message_id,
+        "meta": {"profile": [DECISION_MESSAGE]},
+        "type": "message",
+        "timestamp": stamp(at),
+        "entry": entries,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +156,15 @@ class Letter:
 class Malformed(Exception):
     """A message that cannot be taken: `reason` is what it is parked with, `letter` what could be read of it."""
 
-    def __init__(self, reason: str, letter: Letter | None = None) -> None:
+    def __init__(self, reason: str, letter: Letter | None = None, issues: Sequence[Issue] = ()) -> None:
         super().__init__(reason)
-        self.reason, self.letter = reason, letter
+        self.reason, self.letter, self.issues = reason, letter, tuple(issues)
+
+    @property
+    def problem(self) -> str:
+        """Reason and issues as one line, without a value of a patient."""
+        listed = "; ".join(f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in self.issues[:ISSUES])
+        return f"{self.reason}: {listed}" if listed else self.reason
 
 
 def opened(message: Incoming, catalogue: Catalogue) -> Letter:

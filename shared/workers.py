@@ -13,10 +13,11 @@ from shared.clock import Clock, instant
 from shared.core import Event
 from shared.deliveries import Deliveries
 from shared.failures import described
+from shared.hearing import CAUSE_PATIENCE
 from shared.messages import ids_of
 from shared.ports import Database, Incoming, Transaction, Unavailable
 from shared.relay import Relay
-from shared.run import CAUSE_PATIENCE, Runner
+from shared.run import Runner
 from shared.turns import is_young
 
 log = logging.getLogger("carepod.workers")

@@ -30,7 +30,9 @@ collect_ignore = (
     if _REFERENCE.is_dir()
     else [
         "contracts/test_examples.py",
+        "contracts/test_package_verdicts.py",
         "contracts/test_packages.py",
+        "contracts/test_us_core_referrals.py",
         "partners/payer/test_submissions.py",
         "services/auth/test_pas_profiles.py",
         "shared/web/test_examples_pushed.py",

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.auth.claims import PAS, TERMINOLOGY, X12
 from services.auth.words import NPI, PATIENT_ID, PREFIX, code_of, concept, references, target
+from shared.borders import undeclared
 from shared.core import CANONICAL, Resource, derived_id, reference
 from shared.settings import Payer, Site
 
@@ -19,6 +20,7 @@ Known = Mapping[str, Resource]
 IDENTIFIER_TYPE = TERMINOLOGY + "v2-0203"
 RELATIONSHIP = TERMINOLOGY + "subscriber-relationship"
 SELF = {"system": X12 + "1069", "code": "18"}
+DOCUMENT_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category"
 
 CITABLE = {
     "AllergyIntolerance", "Bundle", "Condition", "DeviceRequest", "DiagnosticReport", "DocumentReference",
@@ -30,7 +32,8 @@ CITABLE = {
 
 def request_bundle(claim: Resource, known: Known, site: Site, payer: Payer) -> dict[str, Any]:
     """The PAS request: the Claim first, then every resource it cites, each once, every reference resolving inside."""
-    return _bundle(claim, known, site, payer, PAS + "profile-pas-request-bundle")
+    asked = {**claim, "meta": {"profile": [PAS + "profile-claim"]}}
+    return _bundle(asked, known, site, payer, PAS + "profile-pas-request-bundle")
 
 
 def inquiry_bundle(claim: Resource, known: Known, site: Site, payer: Payer) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def _sent(resource: Resource, available: Known, insurer: Resource) -> dict[str, 
     """A resource in the shape its profile demands, without our own extensions, versions and narrative."""
     shape = SHAPES.get(resource["resourceType"])
     shaped = shape(resource, available, insurer) if shape else resource
-    profile = (resource.get("meta") or {}).get("profile")
+    profile = undeclared(resource.get("meta") or {}).get("profile")
     head = {"resourceType": resource["resourceType"], "id": resource["id"]}
     kept = {k: v for k, v in shaped.items() if k not in ("resourceType", "id", "meta", "text")}
     sent: dict[str, Any] = _without_ours(head | ({"meta": {"profile": profile}} if profile else {}) | kept)
@@ -180,9 +183,15 @@ def _role(role: Resource, available: Known, insurer: Resource) -> dict[str, Any]
     return {**role, "telecom": telecom}
 
 
+def _document(document: Resource, available: Known, insurer: Resource) -> dict[str, Any]:
+    """With the one category US Core 8.0.0 knows, where its author gave none."""
+    return {**document, "category": document.get("category") or [concept(DOCUMENT_CATEGORY, "clinical-note")]}
+
+
 SHAPES: Mapping[str, Callable[[Resource, Known, Resource], dict[str, Any]]] = {
     "Claim": _claim,
     "Coverage": _coverage,
+    "DocumentReference": _document,
     "Organization": _organization_as_active,
     "Patient": _patient,
     "PractitionerRole": _role,

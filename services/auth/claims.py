@@ -67,7 +67,6 @@ def claim_for(case: Case, units: Mapping[str, Decimal], evidence: Iterable[str])
     return {
         "resourceType": "Claim",
         "id": case.claim_id,
-        "meta": {"profile": [PAS + "profile-claim"]},
         "extension": [
             {"url": ORDER, "valueReference": {"reference": reference(case.order)}},
             {"url": REGIMEN, "valueString": case.fingerprint},

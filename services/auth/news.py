@@ -17,16 +17,36 @@ from shared.core import Event, Resource, reference
 PENDED = "pended:"
 """Wake of a pended Claim: `pended:<Claim id>`."""
 
-REASONS = frozenset(
-    {
-        "benefit-asked", "benefit-known", "coverage-missing", "dose-administered", "dose-not-needing", "dose-refused",
-        "dose-released", "dose-reserved", "preauthorization-approved", "preauthorization-asked",
-        "preauthorization-cancelled", "preauthorization-denied", "preauthorization-incomplete",
-        "preauthorization-not-covered", "preauthorization-not-required", "preauthorization-opened",
-        "preauthorization-pended", "preauthorization-questioned", "preauthorization-recorded",
-        "preauthorization-unanswered", "question-answered",
-    }
-)  # fmt: skip
+REASONS: Mapping[str, str] = {
+    "benefit-asked": "Task#preauthorization: the payer is asked whether the drug is covered and must be authorized.",
+    "benefit-known": "CoverageEligibilityResponse or Task#preauthorization: the payer's benefit answer came, "
+    "and no request follows from it yet.",
+    "coverage-missing": "Task#preauthorization: no active Coverage is known, and the authorization waits for one.",
+    "dose-administered": "ChargeItem: a visit took place, and its reserved units are used.",
+    "dose-not-needing": "Task#preauthorization: a held visit needs no authorization.",
+    "dose-refused": "Task#preauthorization: nothing can be reserved for a held visit; the answer says why.",
+    "dose-released": "ChargeItem: a visit fell away, and its reserved units are free again.",
+    "dose-reserved": "ChargeItem or Task#preauthorization: the units of a held visit are reserved.",
+    "preauthorization-approved": "Task#preauthorization: the payer approved the request, in whole or in part.",
+    "preauthorization-asked": "Task#preauthorization: the request is complete and goes to the payer.",
+    "preauthorization-cancelled": "Task#preauthorization: the order was revoked; nothing is authorized any more.",
+    "preauthorization-denied": "Task#preauthorization: the payer denied the request, and an appeal is asked about.",
+    "preauthorization-incomplete": "Task#preauthorization: what the payer demands is missing; "
+    "the smallest set of it is named, and nothing is sent.",
+    "preauthorization-not-covered": "Task#preauthorization: the payer does not cover this product.",
+    "preauthorization-not-required": "Task#preauthorization: the payer wants no authorization for this drug.",
+    "preauthorization-opened": "Task#preauthorization: an authorization is opened for a draft order "
+    "whose drug has no billing code yet.",
+    "preauthorization-pended": "Task#preauthorization: the payer took the request and will decide later.",
+    "preauthorization-questioned": "Task#preauthorization or Task#authorization-question: "
+    "the authorization goes no further without a person's answer.",
+    "preauthorization-recorded": "any: something was stored that moves neither an authorization nor a dose.",
+    "preauthorization-unanswered": "Task#authorization-question or Task#preauthorization: "
+    "the payer's decision is overdue, and a person is asked to inquire.",
+    "question-answered": "Task#authorization-question or Task#appeal or Task#preauthorization: "
+    "a person answered a question, and the authorization stands as before.",
+}
+"""Every name a decision may have that saves something: `<kinds of its focus>: <when it is said>`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,20 +14,42 @@ from services.auth.gather import gather_facts
 from services.auth.news import REASONS
 from services.auth.policy import AuthPolicy
 from services.auth.words import ORDER, PREFIX, extension, target
+from shared import refused
+from shared.borders import types_of
 from shared.core import Resource, Service
 from shared.policy import load_figures
 from shared.settings import Site
 
-OWNS = frozenset(
-    {"CoverageEligibilityRequest", "CoverageEligibilityResponse", "Claim", "ClaimResponse", "ChargeItem", "Task"}
-)
-LISTENS = frozenset(
-    {
-        "ServiceRequest", "MedicationRequest", "MedicationStatement", "AllergyIntolerance", "Coverage", "Condition",
-        "Observation", "Patient", "Practitioner", "PractitionerRole", "Organization", "DocumentReference",
-        "Appointment",
-    }
-)  # fmt: skip
+PROFILES = {
+    "ChargeItem": "dose-charge|1.0",
+    "Claim": "preauthorization-claim|1.0",
+    "ClaimResponse": "preauthorization-response|1.0",
+    "CoverageEligibilityRequest": "eligibility-request|1.0",
+    "CoverageEligibilityResponse": "eligibility-response|1.0",
+    "Task#appeal": "appeal-task|1.0",
+    "Task#authorization-question": "authorization-question|1.0",
+    "Task#preauthorization": "preauthorization-task|1.0",
+    refused.KIND: refused.PROFILE,
+}
+"""What auth saves, each kind under its profile."""
+
+READS = {
+    "AllergyIntolerance": "allergy-intolerance|1",
+    "Appointment#chair": "chair-appointment|1",
+    "Condition": "condition|1",
+    "Coverage": "coverage|1",
+    "DocumentReference": "document-reference|1",
+    "MedicationRequest": "medication-request|1",
+    "MedicationStatement": "medication-statement|1",
+    "Observation": "observation|1",
+    "Organization": "organization|1",
+    "Patient": "patient|1",
+    "Practitioner": "practitioner|1",
+    "PractitionerRole": "practitioner-role|1",
+    "ServiceRequest": "received-order|1",
+    "ServiceRequest#filler-order": "filler-order|1",
+}
+"""What auth hears of others, in the version it understands."""
 
 
 def declared(site: Site) -> Service:
@@ -37,9 +59,9 @@ def declared(site: Site) -> Service:
     return Service(
         name="auth",
         prefix=PREFIX,
-        owns=OWNS,
-        listens=LISTENS,
-        reasons=REASONS,
+        owns=types_of(PROFILES),
+        listens=types_of(READS),
+        reasons={**REASONS, **refused.REASONS},
         coordinate=coordinate,
         gather=gather_facts,
         policy=AuthPolicy(figures, site),
@@ -47,6 +69,9 @@ def declared(site: Site) -> Service:
         search=SEARCH,
         routes=router,
         paths=("/notifications",),
+        profiles=PROFILES,
+        reads=READS,
+        asks="authorization-coordinator",
     )
 
 

@@ -32,7 +32,8 @@ from services.intake.questions import OPEN
 from services.intake.records import bare, literal
 from shared.core import Resource, reference
 
-ASKED_OF_PLACER = ("appeal", "authorization-question", "scheduling-question", "intake-question")
+ASKED_OF_PLACER = ("appeal", "authorization-question", "scheduling-question", "intake-question", "message-question")
+NOT_TAKEN = "A message about this referral could not be processed; a coordinator has been asked."
 COMPUTED = frozenset(
     {"status", "businessStatus", "statusReason", "output", "basedOn", "intent", "code", "lastModified"}
 )
@@ -94,7 +95,7 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
     own = reference(order) if order else ""
     ours = {t["id"]: t for t in questions.values()}
     tasks = {t["id"]: t for t in case.facts.of("Task")} | ours
-    about = [t for t in tasks.values() if own and own in _named(t)]
+    about = [t for t in tasks.values() if own and (own in _named(t) or _is_of_no_order(t))]
     asked = [t for t in about if task_code(t) in ASKED_OF_PLACER and t["status"] in OPEN]
     authorizations = [t for t in about if task_code(t) == "preauthorization"]
     visits = [a for a in case.facts.resources.values() if a["resourceType"] == "Appointment" and own in _named(a)]
@@ -108,6 +109,11 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
         tuple(sorted(visits, key=lambda a: (a.get("start", ""), a["id"]))),
         next((t for t in about if task_code(t) == "chair"), None),
     )
+
+
+def _is_of_no_order(task: Resource) -> bool:
+    """Whether a message could not be taken and does not even say which order it is about."""
+    return task_code(task) == "message-question" and "basedOn" not in task
 
 
 def _named(resource: Resource) -> set[str | None]:
@@ -125,7 +131,7 @@ def ended(course: Course) -> Standing | None:
 
 
 def incomplete(course: Course) -> Standing | None:
-    codes = ", ".join(g.code for g in course.gaps)
+    codes = ", ".join(g.code for g in course.gaps if not g.formal)
     return Standing("on-hold", "3.0", f"Information missing: {codes}") if codes else None
 
 
@@ -258,7 +264,8 @@ def _outputs(course: Course) -> Iterable[dict[str, Any]]:
     for visit in course.visits("booked", "arrived", "checked-in", "fulfilled"):
         yield {"type": _output("appointment"), "valueReference": {"reference": reference(visit)}}
     for question in course.questions:
-        yield {"type": _output("question"), "valueReference": {"reference": reference(question)}}
+        told = {"display": NOT_TAKEN} if task_code(question) == "message-question" else {}
+        yield {"type": _output("question"), "valueReference": {"reference": reference(question), **told}}
 
 
 def _authorization(course: Course) -> Iterable[dict[str, Any]]:

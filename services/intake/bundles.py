@@ -209,8 +209,10 @@ def as_received(resource: Resource, resource_id: str, sent_at: str | None = None
     """A resource under our id; its source's `lastUpdated`, else when it was sent, kept in an extension of meta."""
     meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
     updated = _instant(resource.get("meta", {}).get("lastUpdated") or sent_at)
-    if updated:
-        meta["extension"] = [*meta.get("extension", ()), {"url": SOURCE_UPDATED, "valueInstant": updated}]
+    theirs = [e for e in meta.pop("extension", ()) if e.get("url") != SOURCE_UPDATED]
+    ours = [{"url": SOURCE_UPDATED, "valueInstant": updated}] if updated else []
+    if theirs or ours:
+        meta["extension"] = [*theirs, *ours]
     rest = {k: v for k, v in resource.items() if k not in ("resourceType", "id", "meta")}
     return {"resourceType": resource["resourceType"], "id": resource_id, **({"meta": meta} if meta else {}), **rest}
 
@@ -250,7 +252,7 @@ def _arrival(entries: Sequence[Entry], received: tuple[Resource, ...], push: Pus
 
 def _referral(task: Resource | None, order: Resource | None, push: Push) -> Resource:
     """The placer's Task, or one in its place: with placer identifier, focus, patient, and the client to answer to."""
-    placer = {"type": concept(IDENTIFIER_TYPE, "PLAC"), **push.placer}
+    placer = {**push.placer, "type": concept(IDENTIFIER_TYPE, "PLAC")}
     blank = {"resourceType": "Task", "id": derived_id("in", "referral", *push.key), "status": "requested"}
     sent = task or {**blank, "intent": "order"}
     listed = sent.get("identifier", ())

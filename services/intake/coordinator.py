@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from services.intake.answers import course, referral
+from services.intake.demands import Demands, shortfalls
 from services.intake.facts import Case, Facts
 from services.intake.folding import came_late, folded, is_answer, placed_task, refusals
 from services.intake.gap import Gap
@@ -22,10 +23,11 @@ NOTHING = "nothing-to-change"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Figures in force and the practice's configuration."""
+    """Figures in force, the practice's configuration, and what our profiles of referrals demand."""
 
     figures: Figures
     site: Site
+    demands: Demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _cases(event: Event, before: Facts, now: Facts, site: Site) -> Iterator[Case
 
 
 def _worked(case: Case, event: Event, policy: Policy) -> Worked:
-    missing = gaps(case, policy.figures)
+    missing = _every(gaps(case, policy.figures), shortfalls(case, policy.demands))
     orders = filler_orders(case, missing, event.at)
     order = orders[0] if orders and orders[0]["id"] == case.order_id else None
     questions = questions_of(case, order, policy.site.auto_confirm, event.at)
@@ -88,6 +90,12 @@ def _worked(case: Case, event: Event, policy: Policy) -> Worked:
         questions = {code: closed(q) for code, q in questions.items()}
     task = referral(course(case, missing, order, questions), event.at)
     return Worked(missing, orders, (task, *questions.values()))
+
+
+def _every(ruled: tuple[Gap, ...], formal: tuple[Gap, ...]) -> tuple[Gap, ...]:
+    """All gaps; what a rule names already, by its code or of the same element, is not said again."""
+    codes, places = {gap.code for gap in ruled}, {gap.element for gap in ruled}
+    return (*ruled, *(gap for gap in formal if gap.code not in codes and gap.element not in places))
 
 
 def _changed(facts: Facts, resources: Iterable[Resource]) -> tuple[Resource, ...]:

@@ -159,12 +159,17 @@ class Case:
         )
 
     @cached_property
+    def conditions(self) -> tuple[Resource, ...]:
+        """The Conditions the request and its medication name as reasons, each once, as far as they hold."""
+        named = (r for asked in (self.request, self.medication) for r in asked.get("reasonReference", ()))
+        found = {reference(c): c for r in named if (c := self.facts.at(r)) is not None}
+        return tuple(c for c in found.values() if c["resourceType"] == "Condition" and holds(c))
+
+    @cached_property
     def diagnoses(self) -> tuple[Mapping[str, Any], ...]:
         """Codings of the reasons the request and its medication name."""
-        asked = (self.request, self.medication)
-        concepts = [c for a in asked for c in a.get("reasonCode", ())]
-        conditions = (self.facts.at(r) for a in asked for r in a.get("reasonReference", ()))
-        concepts += [c.get("code", {}) for c in conditions if c and c["resourceType"] == "Condition" and holds(c)]
+        concepts = [c for asked in (self.request, self.medication) for c in asked.get("reasonCode", ())]
+        concepts += [c.get("code", {}) for c in self.conditions]
         return tuple(coding for c in concepts for coding in c.get("coding", ()))
 
     @cached_property
@@ -172,6 +177,13 @@ class Case:
         """Reference to the prescriber; empty when none is named."""
         found = self.request.get("requester") or self.medication.get("requester") or {}
         return dict(found)
+
+    @property
+    def prescribers(self) -> tuple[Resource, ...]:
+        """The Practitioner who ordered, himself or by his role; none where only an identifier is given."""
+        named = self.facts.at(self.requester) or {}
+        found = (named, self.facts.at(named.get("practitioner")) or {})
+        return tuple(r for r in found if r.get("resourceType") == "Practitioner")
 
     @cached_property
     def prescriber_npis(self) -> tuple[str, ...]:

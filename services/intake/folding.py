@@ -161,9 +161,10 @@ def cancelled_referral(event: Event, facts: Facts) -> list[str]:
 
 
 def our_own_order(event: Event, facts: Facts) -> list[str]:
-    """A filler order is ours: who wants it changed changes his own order, or the referral Task."""
-    stored = (facts.resources.get(reference(r), {}) for r in event.of_type("ServiceRequest"))
-    return ["order-is-ours" for s in stored if s.get("intent") == "filler-order"]
+    """A filler order is ours alone to write: who wants it changed changes his own order, or the referral Task."""
+    sent = event.of_type("ServiceRequest")
+    either = (*sent, *(facts.resources.get(reference(r), {}) for r in sent))
+    return ["order-is-ours" for order in either if order.get("intent") == "filler-order"]
 
 
 REFUSALS = (

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from services.intake.codes import ALLERGY_CERTAINTY, CALLED_OFF, CONDITION_CERTAINTY, PLACER_CLIENT, code_of, typed
+from shared.borders import undeclared
 from shared.core import Resource
 
 SUBJECT = {
@@ -32,7 +33,7 @@ def bare(resource: Resource) -> dict[str, Any]:
 
 def unversioned(resource: Resource) -> dict[str, Any]:
     """A stored resource as a decision may save it again: without what the run loop writes."""
-    meta = {k: v for k, v in resource.get("meta", {}).items() if k not in _WRITTEN}
+    meta = {k: v for k, v in undeclared(resource.get("meta", {})).items() if k not in _WRITTEN}
     return bare(resource) | ({"meta": meta} if meta else {})
 
 

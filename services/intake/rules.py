@@ -35,7 +35,7 @@ def order(case: Case, _: Figures) -> Gap | None:
     return None
 
 
-NOT_IN_FORCE = frozenset({None, "draft", "unknown"})
+NOT_IN_FORCE = frozenset({"draft", "unknown"})
 
 
 def patient(case: Case, _: Figures) -> Gap | None:
@@ -74,7 +74,7 @@ def _amount(instruction: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_exact(quantity: Mapping[str, Any]) -> bool:
     unit = quantity.get("code") or quantity.get("unit")
-    return bool(unit) and quantity.get("value", 0) > 0 and "comparator" not in quantity
+    return bool(unit) and quantity.get("value", 0) > 0
 
 
 def diagnosis(case: Case, _: Figures) -> Gap | None:

@@ -8,7 +8,7 @@ Rounds end: each `Needs` adds at least one site-day of the windows searched, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from services.scheduling.appointments import bare, hold_of
@@ -81,7 +81,7 @@ _Change = tuple[Resource | None, Resource]
 def _reason(changes: Iterable[_Change], at: datetime) -> tuple[str, str | None]:
     """The first reason of `REASONS` that a change gives, and the resource that gives it."""
     changes = tuple(changes)
-    for reason, gives in REASONS:
+    for reason, (gives, _) in REASONS.items():
         for before, after in changes:
             if gives(before, after, at):
                 return reason, reference(after)
@@ -133,14 +133,16 @@ def _is_over(before: Resource | None, at: datetime) -> bool:
     return expires is not None and expires <= at
 
 
-REASONS: tuple[tuple[str, Callable[[Resource | None, Resource, datetime], bool]], ...] = (
-    ("visit-cancelled", _is_cancelled),
-    ("visit-booked", _is_booked),
-    ("visit-moved", _is_moved),
-    ("visit-held", _is_held),
-    ("hold-expired", _is_expired),
-    ("scheduling-asked", _is_asked),
-    ("visit-proposed", _is_proposed),
-    ("visit-readied", lambda before, after, at: True),
-)
-"""Every name of a decision that saves something, the weightiest first."""
+_VISIT = "Appointment#chair"
+
+REASONS: Mapping[str, tuple[Callable[[Resource | None, Resource, datetime], bool], str]] = {
+    "visit-cancelled": (_is_cancelled, f"{_VISIT} or Task#chair: a visit, or the whole order, is called off."),
+    "visit-booked": (_is_booked, f"{_VISIT}: a held visit is reserved for, and booked."),
+    "visit-moved": (_is_moved, f"{_VISIT}: a visit that was held is held at another time."),
+    "visit-held": (_is_held, f"{_VISIT}: chair and nurse are held until an expiry, and auth is asked for the number."),
+    "hold-expired": (_is_expired, f"{_VISIT}: a hold ended without a booking, and its time is free."),
+    "scheduling-asked": (_is_asked, "Task#scheduling-question: a person is asked what scheduling cannot decide."),
+    "visit-proposed": (_is_proposed, f"Task#chair or {_VISIT}: an order's visits are proposed, or go back to that."),
+    "visit-readied": (lambda before, after, at: True, "any: readiness, dates or the state of an order changed."),
+}
+"""Every name of a decision that saves something, the weightiest first: what gives it, and its declaration."""

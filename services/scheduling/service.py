@@ -10,24 +10,34 @@ from services.scheduling.coordinator import REASONS, coordinate
 from services.scheduling.deliver import PHARMACY
 from services.scheduling.gather import gatherer
 from services.scheduling.policy import practice_of
+from services.scheduling.readiness import READINESS
+from shared import refused
+from shared.borders import types_of
 from shared.core import Resource, Service
 from shared.settings import Site
 
-OWNS = frozenset({"Appointment", "CarePlan", "Task"})
+PROFILES = {
+    "Appointment#chair": "chair-appointment|1.0",
+    "CarePlan": "series|1.0",
+    "Task#chair": "chair-task|1.0",
+    "Task#scheduling-question": "scheduling-question|1.0",
+    refused.KIND: refused.PROFILE,
+}
+"""What scheduling saves, each kind under its profile."""
 
-LISTENS = frozenset(
-    {
-        "Consent",
-        "Coverage",
-        "CoverageEligibilityResponse",
-        "MedicationDispense",
-        "MedicationRequest",
-        "Observation",
-        "Patient",
-        "ServiceRequest",
-        "Task",
-    }
-)
+READS = {
+    "Consent": "consent|1",
+    "Coverage": "coverage|1",
+    "CoverageEligibilityResponse": "eligibility-response|1",
+    "MedicationDispense": "medication-dispense|1",
+    "MedicationRequest": "medication-request|1",
+    "Observation": "observation|1",
+    "Patient": "patient|1",
+    "ServiceRequest#filler-order": "filler-order|1",
+    "Task#intake-question": "intake-question|1",
+    "Task#preauthorization": "preauthorization-task|1",
+}
+"""What scheduling hears of others, in the version it understands."""
 
 
 def declared(site: Site) -> Service:
@@ -36,14 +46,18 @@ def declared(site: Site) -> Service:
     return Service(
         name="scheduling",
         prefix="sc",
-        owns=OWNS,
-        listens=LISTENS,
-        reasons=frozenset(reason for reason, _ in REASONS),
+        owns=types_of(PROFILES),
+        listens=types_of(READS),
+        reasons={**{reason: said for reason, (_, said) in REASONS.items()}, **refused.REASONS},
         coordinate=coordinate,
         gather=gatherer(practice),
         policy=practice,
         channels=(PHARMACY,) if site.pharmacy else (),
         capacity=partial(seats_of, practice=practice),
+        profiles=PROFILES,
+        reads=READS,
+        operations=(READINESS,),
+        asks="infusion-coordinator",
         search={
             "Appointment": {"patient": _patients, "status": _status, "date": _dates, "identifier": _identifiers},
             "CarePlan": {"patient": _subject, "status": _status},

@@ -157,13 +157,14 @@ async def close(tx: Transaction, ids: Sequence[str], status: str) -> None:
         )
 
 
-async def close_superseded(tx: Transaction, lanes: Sequence[str]) -> None:
-    """Closes parked messages of these lanes whose every resource has since come in a newer version."""
+async def close_superseded(tx: Transaction, lanes: Sequence[str]) -> list[str]:
+    """Closes parked messages of these lanes whose every resource has since come in a newer version; their ids."""
     rows = await tx.fetch("select id, about from inbox where lane = any($1) and status = 'parked'", list(lanes))
     about = {r[0]: {a[0]: (a[1], a[2]) for a in json.loads(r[1])} for r in rows}
     held = await versions(tx, [i for named in about.values() for i in named]) if about else {}
     late = [m for m, named in about.items() if named and all(i in held and held[i] > v for i, v in named.items())]
     await close(tx, late, "superseded")
+    return late
 
 
 async def wait(tx: Transaction, message_id: str, looks: int, until: datetime) -> None:

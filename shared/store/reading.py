@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from shared.core import Resource, Seat
@@ -13,11 +13,12 @@ from shared.store.resources import SEARCHED, current, parsed
 class StoreReader:
     """`ports.Reader` on an open transaction.
 
+    now     what brings a stored resource to the version of its profile this release works with.
     seen    id -> version read, None where there was none: what no lane protects may change before it is saved.
     """
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, now: Callable[[Resource], Resource] | None = None) -> None:
+        self._tx, self._now = tx, now
         self.seen: dict[str, str | None] = {}
 
     async def read(self, resource_id: str) -> Resource | None:
@@ -29,7 +30,7 @@ class StoreReader:
 
     def _noticed(self, resource: Resource) -> Resource:
         self.seen[resource["id"]] = resource["meta"]["versionId"]
-        return resource
+        return self._now(resource) if self._now is not None else resource
 
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         where, values = ("lane = $1 and type = any($2)", (lane, list(types))) if types else ("lane = $1", (lane,))
@@ -65,13 +66,13 @@ class StoreReader:
 class DatabaseReader:
     """`ports.Reader` outside any lane: each call is its own short read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, now: Callable[[Resource], Resource] | None = None) -> None:
+        self._database, self._now = database, now
 
     @asynccontextmanager
     async def _on(self) -> AsyncIterator[StoreReader]:
         async with self._database.reading() as tx:
-            yield StoreReader(tx)
+            yield StoreReader(tx, self._now)
 
     async def read(self, resource_id: str) -> Resource | None:
         async with self._on() as reader:

@@ -12,7 +12,7 @@ from shared.clock import stamp
 from shared.core import Decision, Event, Resource, versioned
 from shared.ports import Row, Transaction
 from shared.store.deliveries import Prepared, prepare
-from shared.store.inbox import close, close_superseded
+from shared.store.inbox import close
 from shared.store.lanes import Lane, lanes_saved
 from shared.store.resources import HISTORY, text_of
 from shared.store.wakes import set_wakes
@@ -33,6 +33,7 @@ class Unit:
     changed: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
     deliveries: list[Prepared] = field(default_factory=list)
     wakes: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
@@ -72,8 +73,6 @@ class Unit:
         """Writes what was gathered; the caller commits."""
         await close(self.tx, self.done, "done")
         await close(self.tx, self.superseded, "superseded")
-        if self.done:
-            await close_superseded(self.tx, sorted(self.changed))
         await prepare(self.tx, self.deliveries)
         await set_wakes(self.tx, self.wakes)
         written = (

@@ -118,6 +118,14 @@ def _reads(router: APIRouter, entrance: Entrance, reading: Reading) -> None:
             sender.access, kind, resource_id, seen
         )
 
+    @router.get("/{kind}/{resource_id}/${code}", summary="An operation on one resource", responses=READ)
+    async def operation(kind: str, resource_id: str, code: str, request: Request) -> Response:
+        sender = await entrance.sender(request, body=False)
+        entrance.kinds.check_held(kind)
+        return await entrance.elsewhere(request, sender.access) or await reading.operation(
+            sender.access, kind, resource_id, code
+        )
+
     @router.get("/{kind}/{resource_id}/_history/{version_id}", summary="One version", responses=READ)
     async def version(kind: str, resource_id: str, version_id: str, request: Request) -> Response:
         sender = await entrance.sender(request, body=False)

@@ -44,6 +44,16 @@ class Reading:
             raise refused(404, "not-found", "no version of this id")
         return answered(past, 200, version_headers(past))
 
+    async def operation(self, access: Access, kind: str, resource_id: str, code: str) -> Response:
+        """What an operation says of the current version."""
+        permitted(access, kind, "read")
+        resource = await self.visible(access, kind, resource_id)
+        declared = (o for s in self._app.catalogue.services if resource_id.startswith(s.prefix) for o in s.operations)
+        found = next((o for o in declared if (o.kind, o.code) == (kind, code)), None)
+        if found is None:
+            raise refused(404, "not-supported", "an operation of the CapabilityStatement would be right")
+        return answered(found.answer(resource))
+
     async def search(self, access: Access, kind: str, params: Params, *, strict: bool) -> Response:
         """A searchset of what this client may see: filtered first, counted then, cut last."""
         permitted(access, kind, "search-type")

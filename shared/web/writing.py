@@ -10,8 +10,10 @@ from urllib.parse import unquote
 
 from fastapi.responses import Response
 
+from shared import refused as message_question
 from shared import store
 from shared.app import Application, Handle, Stale
+from shared.borders import kind_of
 from shared.clock import uuid7
 from shared.core import Event, Resource, reference
 from shared.fhir.outcomes import Issue
@@ -113,6 +115,8 @@ class Writing:
         self, sender: Sender, handle: Handle, resource: Resource, stored: Resource, expected: tuple[str, str] | None
     ) -> None:
         lane = await self._lane(handle, stored)
+        if kind_of(stored) == message_question.KIND:
+            raise refused(422, "business-rule", "this question closes itself once the message has been taken", "Task")
         if resource["resourceType"] == "Task":
             if patient_of(resource) not in (None, patient_of_lane(lane)):
                 raise refused(422, "business-rule", "the patient as stored would be right", "Task.for")

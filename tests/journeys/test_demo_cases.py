@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+import httpx
 import pytest
 
 from shared.cli.demo import CASES, LONGEST, REFERRALS, WRITTEN_ON
@@ -35,6 +37,10 @@ async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> No
         sent = body if case == "broken" else shifted(body, WRITTEN_ON, system_clock().date())
         journeys.append(Journey(await sender.post(case, sent), loop.time()))
     await followed(sender, journeys, LONGEST, lambda: None)
+    booked = await sender.get("Appointment", patient=_patient(journeys), status="booked")
+    readiness = await sender.get(f"Appointment/{booked['entry'][0]['resource']['id']}/$readiness")
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        await sender.get(f"Appointment/{booked['entry'][0]['resource']['id']}/$unheard-of")
     await sender.close()
     found = {j.pushed.file: j.outcome for j in journeys}
     assert found == EXPECTED, {j.pushed.file: (j.stage, j.reasons) for j in journeys}
@@ -42,6 +48,9 @@ async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> No
     iron = by_file["iron-meets-criteria"]
     assert [a["status"] for a in iron.appointments] == ["booked", "booked"]
     assert iron.appointments[0]["readiness"]["authorized"] == "met"
+    said = {p["part"][0]["valueCode"]: p["part"][1]["valueCode"] for p in readiness["parameter"][1:]}
+    needed = {requirement: status for requirement, status in said.items() if status != "not-needed"}
+    assert needed == iron.appointments[0]["readiness"]
     assert iron.authorization["units"][0]["value"] == "1500"
     assert len(by_file["incomplete"].reasons) >= 3
     assert len(by_file["broken"].reasons) >= 4
@@ -53,6 +62,12 @@ async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> No
     assert asked[0][0] == 0, "what the payer would refuse was sent to it"
     claims = await deployment.debug("payer/prairie-health/debug/claims")
     assert len(claims) == 3
+
+
+def _patient(journeys: Sequence[Journey]) -> str:
+    """The patient whose referral should be scheduled."""
+    found = next(j for j in journeys if j.pushed.file == "iron-meets-criteria")
+    return (found.patient or "").partition("/")[2]
 
 
 def _lane(journey: Journey) -> str:

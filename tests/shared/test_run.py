@@ -91,7 +91,7 @@ async def test_saving_what_is_stored_already_changes_nothing(world: World) -> No
 @pytest.mark.parametrize(
     "saves",
     [
-        ({"resourceType": "Task", "id": "be-1"},),
+        ({"resourceType": "Consent", "id": "be-1"},),
         ({"resourceType": "Claim", "id": "al-1"},),
         ({"resourceType": "Claim", "id": "be-1", "status": "unfit"},),
         ({"resourceType": "Claim", "id": "be-1", "n": 1}, {"resourceType": "Claim", "id": "be-1", "n": 2}),

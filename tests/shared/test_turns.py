@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from shared.hearing import CAUSE_PATIENCE
 from shared.messages import Cause, causes_of
 from shared.ports import Incoming
-from shared.run import CAUSE_PATIENCE
 from tests.shared.world import FakeBroker, World, heard, rests_on, rows, statuses
 
 PATIENCE = CAUSE_PATIENCE.total_seconds()

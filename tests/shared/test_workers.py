@@ -110,7 +110,7 @@ async def test_a_lane_that_cannot_be_advanced_does_not_keep_the_others(
     async with runner.database.writing() as tx:
         for n in (1, 2, 3):
             message = world.message(f"patient/{n}")
-            letter = runner._opened(message)
+            letter = runner.hearing._opened(message)
             await store.put(tx, [store.inbox_row(letter, message, world.clock())])
     world.clock.move(seconds=2)
     advance = runner.advance

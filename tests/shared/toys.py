@@ -42,7 +42,7 @@ CHAIRS = 5
 SAID = 3
 
 
-def check(resource: Resource) -> Sequence[Issue]:
+def check(resource: Resource, profile: str) -> Sequence[Issue]:
     """The toys' whole profile: nothing is called unfit."""
     return (Issue("value", "status", "another status would be right"),) if resource.get("status") == "unfit" else ()
 
@@ -143,19 +143,27 @@ def asked(before: Resource | None, after: Resource) -> str | None:
     return "1" if after["status"] == "active" and (before is None or before["status"] != "active") else None
 
 
+def said(kind: str, *reasons: str) -> dict[str, str]:
+    """Reasons as a service declares them."""
+    return dict.fromkeys(reasons, f"{kind}: a toy says so.")
+
+
 def services(payer: Payer) -> tuple[Service, ...]:
     """The three declarations."""
     channel = Channel("payer", asked, "inquirable", payer.send, payer.inquire)
     order, claim, visit = frozenset({"ServiceRequest"}), frozenset({"Claim"}), frozenset({"Appointment"})
     return (
-        Service("alpha", "al", order, visit, frozenset({"order-said", "order-completed"}), alpha_coordinate, gather),
         Service(
-            "beta", "be", claim, order, frozenset({"claim-noted", "claim-answered"}), beta_coordinate, gather,
+            "alpha", "al", order, visit, said("ServiceRequest", "order-said", "order-completed"), alpha_coordinate,
+            gather,
+        ),
+        Service(
+            "beta", "be", claim, order, said("Claim", "claim-noted", "claim-answered"), beta_coordinate, gather,
             channels=(channel,),
         ),
         Service(
-            "gamma", "ga", visit, order | claim, frozenset({"visit-booked", "visit-fulfilled"}), gamma_coordinate,
-            gather, capacity=seats_of,
+            "gamma", "ga", visit, order | claim, said("Appointment", "visit-booked", "visit-fulfilled"),
+            gamma_coordinate, gather, capacity=seats_of,
         ),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from shared import store
+from shared import refused, store
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.sqlite import SqliteDatabase
@@ -80,6 +80,8 @@ class World:
     script: Script = noted
     channels: tuple[Channel, ...] = ()
     search: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
     fetchable: dict[str, Incoming] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     _databases: list[Database] = field(default_factory=list)
@@ -90,7 +92,7 @@ class World:
             return self.script(event, facts)
 
         def service(name: str, owns: str, hears: Sequence[str], **more: Any) -> Service:
-            reasons = frozenset({"said", "noted", "shared"})
+            reasons = {**dict.fromkeys(("said", "noted", "shared"), "any: a script says so."), **refused.REASONS}
             return Service(
                 name, name[:2], frozenset(owns.split()), frozenset(hears), reasons, coordinate, gather, **more
             )
@@ -98,10 +100,11 @@ class World:
         return (
             service("alpha", "ServiceRequest Coverage", ()),
             service(
-                "beta", "Claim Practitioner Appointment", ("ServiceRequest", "Task"), channels=self.channels,
+                "beta", "Claim Practitioner Appointment Task", ("ServiceRequest", "Task"), channels=self.channels,
                 capacity=lambda r: [Seat("chair/1", r["cell"])] if "cell" in r else [], search=self.search,
+                profiles=self.profiles, reads=self.reads, asks="pharmacist",
             ),
-            service("gamma", "Consent", ("Claim", "Practitioner", "Coverage")),
+            service("gamma", "Consent", ("Claim", "Practitioner", "Coverage", "Task")),
             service("delta", "Task", ()),
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ def notification(*resources: Any, kind: str = "event-notification") -> dict[str,
     answer = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}
     entries = [status, *([answer] if resources else [])]
     done = {"request": {"method": "GET", "url": "Bundle/1"}, "response": {"status": "200"}}
-    told = [{"fullUrl": f"urn:uuid:{n}", "resource": r, **done} for n, r in enumerate(entries)]
+    told = [{"fullUrl": f"urn:uuid:{UUID(int=n)}", "resource": r, **done} for n, r in enumerate(entries)]
     return {"resourceType": "Bundle", "type": "history", "entry": told}
 
 

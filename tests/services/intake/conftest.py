@@ -12,10 +12,13 @@ import pytest
 
 from services.intake import bundles
 from services.intake.coordinator import Policy, coordinate
+from services.intake.demands import demands_of
 from services.intake.facts import Facts
-from services.intake.service import POLICIES
+from services.intake.service import GAPS, POLICIES
+from shared.borders import checking
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import decode
+from shared.fhir.profiles import carepod
 from shared.policy import load_figures
 from shared.settings import ROOT, Site, load_site
 
@@ -104,7 +107,8 @@ def site() -> Site:
 @pytest.fixture(scope="session")
 def policy(site: Site) -> Policy:
     figures = load_figures("intake", POLICIES, ["intake/requirements"])
-    return Policy(figures, replace(site, auto_confirm=frozenset({"order-verification"})))
+    demands = demands_of(GAPS, checking(carepod()))
+    return Policy(figures, replace(site, auto_confirm=frozenset({"order-verification"})), demands)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_new_result_makes_good_for_one_withdrawn_after_the_order_became_active
     desk.at += timedelta(days=30)
     old = next(o for o in desk.all("Observation") if o["code"]["coding"][0]["code"] == "718-7")
     named = [{"system": "https://ehr.mercy.example/id/result", "value": "new"}]
-    about = {k: old[k] for k in ("resourceType", "code", "subject", "valueQuantity")}
+    about = {k: old[k] for k in ("resourceType", "category", "code", "subject", "valueQuantity")}
     desk.send(about | NEW_RESULT | {"identifier": named})
     assert (desk.order["status"], desk.missing) == ("active", [])
 
@@ -114,6 +114,7 @@ def test_a_refuted_intolerance_documents_nothing(desk: Any, example: Any, edited
     system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
     refuted = {
         "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"system": system.replace("verification", "clinical"), "code": "active"}]},
         "verificationStatus": {"coding": [{"system": system, "code": "refuted"}]},
         "code": {"text": "Ferrous sulfate"},
         "patient": {"reference": pushed["entry"][0]["fullUrl"]},
@@ -136,8 +137,9 @@ def test_the_later_consent_is_the_patients_word(desk: Any, example: Any) -> None
 
 
 def test_dates_that_are_not_said_are_left_out(desk: Any, example: Any, edited: Any) -> None:
-    events = {"event": [None, "2026-11-24"], "_event": [{"id": "a"}, None]}
-    dosage = [{"timing": events, "doseAndRate": [{"doseQuantity": {"value": 750, "code": "mg"}}]}]
+    unknown = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    events = {"event": [None, "2026-11-24"], "_event": [{"extension": [unknown]}, None]}
+    dosage = [{"timing": events, "doseAndRate": [{"doseQuantity": {"value": 750, "unit": "mg"}}]}]
     change = {"ServiceRequest": {"occurrencePeriod": None}, "MedicationRequest": {"dosageInstruction": dosage}}
     desk.push(edited(example("iron-meets-criteria"), {"set": change}))
     assert desk.order["occurrencePeriod"] == {"start": "2026-11-24"}

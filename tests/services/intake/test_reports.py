@@ -14,7 +14,8 @@ from tests.services.intake.reports import concept, said, stands, visit
 
 def test_missing_information_of_the_authorization_is_told(desk: Any, example: Any) -> None:
     desk.push(example("iron-criteria-not-met"))
-    missing = {"type": concept("preauthorization-output", "missing"), "valueCodeableConcept": concept("gap", "oral")}
+    said_to_be = concept("gap", "oral") | {"text": "Oral iron tried"}
+    missing = {"type": concept("preauthorization-output", "missing"), "valueCodeableConcept": said_to_be}
     decision = desk.hear(said(desk, "preauthorization", "on-hold", "needs-information", output=[missing]))
     assert decision.reason == "referral-reported"
     assert stands(desk) == ("on-hold", "3.0", "The authorization needs information")
@@ -112,6 +113,7 @@ def test_a_dispense_of_the_pharmacy_is_kept(desk: Any, example: Any) -> None:
         "resourceType": "MedicationDispense",
         "identifier": [{"system": "https://pharmacy.example/dispense", "value": "1"}],
         "status": "in-progress",
+        "medicationCodeableConcept": {"text": "Ferric carboxymaltose"},
         "subject": {"reference": reference(desk.one("Patient"))},
     }
     assert desk.send(dispense, "prairie-pharmacy").reason == "dispense-received"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import yaml
 
 from services.intake.rules import npi_holds
 
-CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("gaps.yaml").read_text(encoding="utf-8"))
+_READ = yaml.safe_load(Path(__file__).with_name("cases").joinpath("gaps.yaml").read_text(encoding="utf-8"))
+CASES = json.loads(json.dumps(_READ, default=str), parse_float=Decimal)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
@@ -43,8 +46,10 @@ def test_a_draft_figure_nobody_adopted_decides_nothing(desk: Any, example: Any, 
 def test_an_intolerance_of_oral_iron_documents_it(desk: Any, example: Any, edited: Any) -> None:
     bundle = edited(example("iron-meets-criteria"), {"drop": ["MedicationStatement"]})
     patient = next(e["fullUrl"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+    system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
     intolerance = {
         "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"system": system, "code": "active"}]},
         "code": {"text": "Ferrous sulfate"},
         "patient": {"reference": patient},
     }

@@ -15,9 +15,10 @@ from services.scheduling.elements import extension_value
 from services.scheduling.service import declared
 from shared.adapters.migrations import migrate_sqlite
 from shared.adapters.sqlite import SqliteDatabase
+from shared.borders import checking
 from shared.core import Event, Resource
 from shared.failpoints import Failpoints
-from shared.fhir.profiles import r4
+from shared.fhir.profiles import carepod
 from shared.messages import Catalogue
 from shared.run import Outcome, Runner
 from shared.store import keep_copies
@@ -37,7 +38,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 @pytest.mark.slow
 async def test_a_hundred_simultaneous_bookings_never_share_a_chair_or_overrun_a_nurse(database: SqliteDatabase) -> None:
     service = declared(PRACTICE)
-    runner = Runner(service, database, Catalogue((service,)), r4().check, lambda: NOW, 16, Failpoints(None))
+    runner = Runner(service, database, Catalogue((service,)), checking(carepod()), lambda: NOW, 16, Failpoints(None))
     for patient in range(PATIENTS):
         async with database.writing() as tx:
             await keep_copies(tx, f"patient/in-{patient}", "intake", _received(patient), NOW)

@@ -109,7 +109,7 @@ async def test_a_question_answered_by_a_person_is_not_asked_again() -> None:
     world = await booked()
     await world.wakes_up(f"prepare/{world.appointments()[0]['id']}")
     asked = next(r for r in world.resources.values() if is_task(r, "scheduling-question"))
-    answer = asked | {"status": "completed", "output": [{"type": coded("answer", "kept"), "valueString": "kept"}]}
+    answer = asked | {"status": "completed", "output": [{"type": coded("answer", "keep"), "valueString": "keep"}]}
     at = chicago(date(2026, 11, 27), 9)
     await world.take(Event("command", "question-answered", LANE, at, at, (answer,)))
     assert (world.questions(), world.questions("completed")) == ([], ["drug-not-on-hand"])

@@ -1,0 +1,324 @@
+"""Takes the messages of other services: what has come is kept, decided in its turn, or parked with its reason.
+
+Law of this file: what was received is in the inbox before it is acknowledged, and what cannot be taken asks a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_OID, uuid5
+
+from shared import refused, store
+from shared.borders import Border
+from shared.clock import Clock
+from shared.core import Decision, Event, Resource, Service, reference
+from shared.decide import Decider, MoreLanes
+from shared.failpoints import Failpoints
+from shared.failures import described
+from shared.messages import Catalogue, Letter, Malformed, merged, new_trace, opened
+from shared.ports import Conflict, Database, Incoming, Unavailable
+from shared.turns import Turns
+
+log = logging.getLogger("carepod.run")
+
+ATTEMPTS = 6
+"""How often a message is tried before it is parked."""
+ROUNDS = 60
+"""How often one event may ask for more lanes or meet a conflict before it counts as failed."""
+ASIDE = 3
+"""How many lanes of a batch may fail before all of it is decided lane by lane."""
+CAUSE_PATIENCE = timedelta(seconds=30)
+"""How long a message waits for what it rests on before that is fetched from its producer."""
+LONGEST_PATIENCE = timedelta(minutes=10)
+
+Letters = Sequence[tuple[Letter, Incoming]]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction is at: which row was decided last, how many, and who waits for what."""
+
+    row: store.Unfinished | None = None
+    decided: int = 0
+    missing: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How many messages of a lane were decided, and (producer, id) of what others have waited for too long."""
+
+    decided: int
+    missing: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(slots=True)
+class Hearing:
+    """The inbox half of the run loop of one service; `done` is called after every commit."""
+
+    service: Service
+    database: Database
+    catalogue: Catalogue
+    border: Border
+    decider: Decider
+    clock: Clock
+    failpoints: Failpoints
+    done: Callable[[], None]
+
+    async def receive(self, messages: Sequence[Incoming]) -> None:
+        """Takes a batch of messages in one transaction; lanes where that fails are decided apart.
+
+        Returns when every one is in the inbox (done, waiting or parked): then they may be acknowledged. Raises only
+        what the same batch, given again, may overcome.
+        """
+        letters = []
+        # Queues are bound by type, so a service gets what it says itself of a type it hears of others.
+        for message in (m for m in messages if m.headers.get("producer") != self.service.name):
+            try:
+                letters.append((self._opened(message), message))
+            except Malformed as malformed:
+                await self._parked(message, malformed)
+        if letters:
+            for lane in sorted(await self._batch(letters)):
+                await self.advance(lane)
+        self.failpoints.reach("consumer.before_ack")
+
+    def _opened(self, message: Incoming) -> Letter:
+        """The message with what of it this service reads. Raises Malformed."""
+        letter = opened(message, self.catalogue)
+        try:
+            read, issues = self.border.heard(letter.resources)
+        except Exception as error:  # noqa: BLE001
+            log.warning("a message could not be checked: %s", described(error))
+            raise Malformed("profile", letter) from None
+        letter = replace(letter, resources=tuple(read))
+        if issues:
+            raise Malformed("profile", letter, issues)
+        return letter
+
+    async def _batch(self, letters: Letters) -> frozenset[str]:
+        """Puts the messages into the inbox and decides what can be; returns the lanes left to be decided apart."""
+        lanes = frozenset(letter.lane for letter, _ in letters)
+        apart: frozenset[str] = frozenset()
+        while True:
+            work = _Work()
+            try:
+                await self._received(letters, lanes - apart, work)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001
+                log.info("a batch is decided apart: %s", described(error))
+                if apart == lanes:
+                    await self._one_by_one(letters)
+                    return lanes
+                apart = _further(apart, lanes, work.row)
+            else:
+                return apart
+
+    async def _received(self, letters: Letters, deciding: frozenset[str], work: _Work) -> None:
+        async with self.database.writing() as tx:
+            unit = store.Unit(tx, await store.locked(tx, {letter.lane for letter, _ in letters}))
+            fresh = await self._put(unit, letters)
+            lanes = {letter.lane for letter in fresh.values()} & deciding
+            if lanes:
+                await self._advanced(unit, lanes, work, fresh)
+                await self._closed(unit)
+            await unit.flush()
+            self.failpoints.reach("loop.before_commit")
+        self.done()
+
+    async def _put(self, unit: store.Unit, letters: Letters) -> dict[str, Letter]:
+        """Puts what is new into the inbox, or completes what was waiting for its rest; returns those."""
+        known = await store.known(unit.tx, [letter.id for letter, _ in letters])
+        fresh: dict[str, Letter] = {}
+        rows = []
+        for letter, message in letters:
+            status = known.setdefault(letter.id, "")
+            if letter.id in fresh or (status and not (status == "waiting" and letter.whole)):
+                continue
+            fresh[letter.id] = letter
+            if status:
+                await store.fill(unit.tx, letter, message)
+            else:
+                rows.append(store.inbox_row(letter, message, unit.lane(letter.lane).tick(self.clock())))
+        await store.put(unit.tx, rows)
+        return fresh
+
+    async def _one_by_one(self, letters: Letters) -> None:
+        """What cannot be stored even alone is parked as it came."""
+        for letter, message in letters:
+            try:
+                await self._received([(letter, message)], frozenset(), _Work())
+            except (Unavailable, Conflict):
+                raise
+            except Exception as error:  # noqa: BLE001
+                log.warning("a message could not be stored: %s", described(error))
+                await self._parked(message, Malformed("unstorable"))
+
+    async def _parked(self, message: Incoming, malformed: Malformed) -> None:
+        """Parks a message that cannot be taken; where it could be read, a newer version can still close it."""
+        letter = malformed.letter
+        async with self.database.writing() as tx:
+            if letter is None:
+                id_ = message.id or str(uuid5(NAMESPACE_OID, message.body.decode("latin-1")))
+                await store.put_unopened(tx, message, store.storable(id_)[:200], malformed.reason, self.clock())
+            else:
+                unit = store.Unit(tx, await store.locked(tx, [letter.lane]))
+                at = unit.lane(letter.lane).tick(self.clock())
+                await store.put_parked(tx, store.inbox_row(letter, message, at, "parked", malformed.problem))
+                await self._asked(unit, letter, malformed, at)
+                await unit.flush()
+        log.warning("message parked: %s", malformed.reason)
+
+    async def advance(self, lane: str) -> Advance:
+        """Decides what can be decided of one lane's inbox, one message a transaction; failures wait or are parked."""
+        lanes, decided, turn, missing = frozenset({lane}), 0, 0, frozenset[tuple[str, str]]()
+        while True:
+            work = _Work()
+            try:
+                await self._step(lane, lanes, work)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001
+                lanes, turn = await self._stumbled(error, work.row, lanes, turn + 1)
+                continue
+            missing |= work.missing
+            if not work.decided:
+                return Advance(decided, missing)
+            lanes, decided, turn = frozenset({lane}), decided + work.decided, 0
+
+    async def _step(self, lane: str, lanes: frozenset[str], work: _Work) -> None:
+        async with self.database.writing() as tx:
+            unit = store.Unit(tx, await store.locked(tx, lanes))
+            await self._advanced(unit, {lane}, work, {}, most=1)
+            await self._closed(unit)
+            await unit.flush()
+            self.failpoints.reach("loop.before_commit")
+        self.done()
+
+    async def _stumbled(
+        self, error: Exception, row: store.Unfinished | None, lanes: frozenset[str], turn: int
+    ) -> tuple[frozenset[str], int]:
+        """The lanes and the turn to go on with, after more are needed, a conflict, or a failed attempt."""
+        if row is None:
+            if turn >= ROUNDS:
+                raise error
+            await pause(turn)
+        elif isinstance(error, MoreLanes) and turn < ROUNDS:
+            return lanes | error.lanes, turn
+        elif isinstance(error, Conflict) and turn < ROUNDS:
+            await pause(turn)
+        else:
+            await self._failed(row, described(error))
+            return frozenset({row.lane}), 0
+        return lanes, turn
+
+    async def _advanced(
+        self, unit: store.Unit, lanes: set[str], work: _Work, letters: Mapping[str, Letter], most: int = 1_000_000
+    ) -> None:
+        """Decides, in each lane, every message whose turn it is."""
+        now = self.clock()
+        turns = Turns(self.service.name, await store.unfinished(unit.tx, sorted(lanes)), now)
+        turns.arrived(await store.arrived(unit.tx, turns.wanted()))
+        while work.decided < most and (row := turns.next()) is not None:
+            work.row = row
+            await self._turn(unit, row, letters.get(row.id))
+            turns.done(row)
+            work.decided += 1
+        work.row = None
+        for row in turns.stuck():
+            await self._waits(unit, row, now)
+            if row.status == "waiting":
+                work.missing |= turns.missing(row)
+
+    async def _waits(self, unit: store.Unit, row: store.Unfinished, now: datetime) -> None:
+        """Says when to look again: at once for the rest of a large message, for all others they may be on their way.
+
+        Said before what is missing is fetched, and later each time: it may be what kills this process.
+        """
+        looks = row.attempt + 1 if row.status == "waiting" else 0
+        patience = CAUSE_PATIENCE if row.whole or looks else timedelta(0)
+        await store.wait(unit.tx, row.id, looks, now + min(LONGEST_PATIENCE, patience * 2 ** min(looks, 10)))
+
+    async def _turn(self, unit: store.Unit, row: store.Unfinished, letter: Letter | None) -> None:
+        try:
+            letter = letter or self._opened(await store.message_of(unit.tx, row))
+        except Malformed as malformed:
+            await store.park(unit.tx, row.id, row.attempt, malformed.problem)
+            log.warning("message parked: %s", malformed.reason)
+            if malformed.letter is not None:
+                await self._asked(unit, malformed.letter, malformed, row.received_at)
+            return
+        kept = letter.resources
+        stale = await store.keep_copies(unit.tx, letter.lane, letter.producer, kept, row.received_at)
+        fresh = tuple(r for r in kept if r["id"] not in stale)
+        await store.index(unit.tx, self.service, fresh)
+        lane = unit.lane(letter.lane)
+        lane.causes = merged(merged(lane.causes, letter.causes), {letter.producer: letter.cause})
+        if row.status == "retry":
+            unit.retried.append(letter.id)
+        if not fresh:
+            (unit.superseded if kept else unit.done).append(letter.id)
+            return
+        event = Event(
+            "message", letter.reason, letter.lane, row.received_at, letter.occurred, fresh, letter.focus,
+            letter.producer, letter.id,
+        )  # fmt: skip
+        await self.decider.decided(unit, event, letter.trace)
+        unit.done.append(letter.id)
+
+    # Messages that cannot be taken
+
+    async def _asked(self, unit: store.Unit, letter: Letter, malformed: Malformed, at: datetime) -> None:
+        """Asks a person about a parked message, where this service says what it asks under which profile."""
+        if refused.KIND in self.service.profiles:
+            asked = refused.question(self.service, letter, malformed, at)
+            await self._said(unit, letter.lane, "message-refused", asked, at, letter.id)
+
+    async def _closed(self, unit: store.Unit) -> None:
+        """Closes the questions about messages that were parked and are taken by now, or said anew."""
+        if not (unit.done or unit.superseded):
+            return
+        late = await store.close_superseded(unit.tx, sorted(unit.changed))
+        ids = [refused.question_id(self.service, id_) for id_ in (*late, *unit.retried)]
+        for id_, stored in (await store.current(unit.tx, ids)).items():
+            if stored.resource["status"] == "requested":
+                at = unit.lane(stored.lane).tick(self.clock())
+                await self._said(unit, stored.lane, "message-taken", refused.closed(stored.resource), at, id_)
+
+    async def _said(self, unit: store.Unit, lane: str, reason: str, task: Resource, at: datetime, cause: str) -> None:
+        """Saves what the run loop itself has to say; a service that reads such questions hears its own at once."""
+        event = Event("message", reason, lane, at, at, (), reference(task), self.service.name, cause)
+        trace = new_trace(cause)
+        outcome = await self.decider.asserted(unit, event, Decision(reason, (task,)), trace, {})
+        if outcome.saved and refused.KIND in self.service.reads:
+            await self.decider.decided(unit, replace(event, resources=outcome.saved), trace)
+
+    async def _failed(self, row: store.Unfinished, problem: str) -> None:
+        attempt = 1 if row.status == "waiting" else row.attempt + 1
+        async with self.database.writing() as tx:
+            unit = store.Unit(tx, await store.locked(tx, [row.lane]))
+            if attempt >= ATTEMPTS:
+                await store.park(tx, row.id, attempt, problem)
+                log.warning("message parked after %d attempts: %s", attempt, problem)
+                letter = opened(await store.message_of(tx, row), self.catalogue)
+                await self._asked(unit, letter, Malformed(problem, letter), unit.lane(row.lane).tick(self.clock()))
+                await unit.flush()
+            else:
+                wait = timedelta(seconds=min(60.0, 0.5 * 2**attempt))
+                await store.postpone(tx, row.id, attempt, self.clock() + wait, problem)
+
+
+def _further(apart: frozenset[str], lanes: frozenset[str], row: store.Unfinished | None) -> frozenset[str]:
+    """The lanes to leave aside after a batch failed while deciding this row."""
+    if row is None or row.lane in apart or len(apart) >= ASIDE:
+        return lanes
+    return apart | {row.lane}
+
+
+async def pause(turn: int) -> None:
+    """A little longer each time: who holds what is wanted may be done then."""
+    await asyncio.sleep(min(0.1, 0.005 * (turn + 1)))
