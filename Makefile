@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help environment demo test check lint format contracts contracts-check conformance lock clean
+.PHONY: help environment demo test check lint format contracts contracts-check conformance conformance-files lock clean
 
 help:
 	@echo 'make demo    the main job, from a referral to a booked infusion, with nothing installed   ARGS="--once"'
@@ -25,7 +25,7 @@ environment:
 demo: environment
 	@$(BIN)/carepod demo $(ARGS)
 
-test: environment
+test: environment conformance-files
 	@$(BIN)/python -m benchmarks.engines -- $(BIN)/python -m pytest $(ARGS)
 
 check: lint
@@ -48,6 +48,9 @@ contracts: environment
 contracts-check: environment
 	@$(BIN)/python -m contracts.build --check
 	@$(BIN)/python -m contracts.catalogue --check
+
+conformance-files: environment
+	-@$(BIN)/python -m contracts.conformance.fetch >/dev/null
 
 conformance: environment
 	@$(BIN)/python -m contracts.conformance $(ARGS)

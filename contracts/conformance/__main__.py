@@ -7,6 +7,7 @@ verdicts; with `--check` it compares with what is recorded instead.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unreachable, ToolError) as error:
         print(f"conformance was not tried: {error}", file=sys.stderr)
         return NOT_TRIED
+    except subprocess.CalledProcessError as error:
+        print(f"the demo failed: {error.stderr.decode()[-2000:]}", file=sys.stderr)
+        return WRONG
 
 
 def _of_everything(names: Sequence[str], check: bool) -> int:
@@ -59,12 +63,13 @@ def _of_everything(names: Sequence[str], check: bool) -> int:
         validator, found = opinions(everything, folder, lambda done: progress.update(judging, completed=done))
     by_name = {each.asked.name: each for each in found}
     by_round = {name: [by_name[a.name] for a in asked if a.name in by_name] for name, asked in inputs.items()}
-    listed = recorded.disagreements()
-    faults = [fault for name, each in by_round.items() for fault in wrong(each, listed.get(name, {}))]
+    listed, faults = recorded.disagreements(), list[str]()
     for name, each in by_round.items():
+        whole = len(each) == len(inputs[name]) > 0
+        faults += wrong(each, listed.get(name, {}), whole=whole)
         if check:
             faults += _changed(name, validator, each)
-        elif len(each) == len(inputs[name]) > 0:
+        elif whole:
             recorded.write(_path(name), _about(name, validator), _verdicts(each))
         else:
             screen.print(f"{name} not recorded: {definitions.PACKAGES} lacks a package to judge them by")

@@ -56,8 +56,11 @@ def _packages(inputs: Sequence[Asked]) -> list[str]:
     return sorted({name for asked in inputs for name in asked.packages})
 
 
-def wrong(found: Sequence[Opinions], listed: Mapping[str, str]) -> Iterator[str]:
-    """In words: what is not as it should be, each disagreement without a reason, each reason without a disagreement."""
+def wrong(found: Sequence[Opinions], listed: Mapping[str, str], *, whole: bool = True) -> Iterator[str]:
+    """In words: what is not as it should be, each disagreement without a reason, each reason without a disagreement.
+
+    whole  whether everything of the round was judged, so that a reason for anything else is too many.
+    """
     for each in found:
         name, wanted = each.asked.name, each.asked.wanted
         reason = listed.get(name)
@@ -67,11 +70,8 @@ def wrong(found: Sequence[Opinions], listed: Mapping[str, str]) -> Iterator[str]
             yield f"{name}: {_sides(each)}"
         if reason is None and each.agree and wanted is not None and wanted == bool(each.ours):
             yield f"{name}: should be {'valid' if wanted else 'invalid'}; {_sides(each)}"
-    yield from (f"{name}: disagreements.yaml names what is not there" for name in listed.keys() - _names(found))
-
-
-def _names(found: Sequence[Opinions]) -> set[str]:
-    return {each.asked.name for each in found}
+    unknown = listed.keys() - {each.asked.name for each in found} if whole else ()
+    yield from (f"{name}: disagreements.yaml names what is not there" for name in unknown)
 
 
 def _sides(each: Opinions) -> str:

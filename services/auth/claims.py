@@ -26,6 +26,7 @@ from shared.core import IDENTIFIERS, Resource, reference
 from shared.settings import Site
 
 PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
+REQUESTED_SERVICE = PAS + "extension-requestedService"
 PAS_CODES = "http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASTempCodes"
 X12 = "https://codesystem.x12.org/005010/"
 PLACE_OF_SERVICE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
@@ -115,9 +116,9 @@ def _item(case: Case, sequence: int, code: str, units: Decimal) -> dict[str, Any
 def _requested(case: Case) -> list[dict[str, Any]]:
     """The prescription, where it is what profile-medicationrequest demands; our filler-order is not (intent)."""
     medication = case.medication or {}
-    if (medication.get("status"), medication.get("intent")) != ("active", "order"):
+    if (medication.get("status"), medication.get("intent")) != ("active", "order") or "requester" not in medication:
         return []
-    return [{"url": PAS + "extension-requestedService", "valueReference": {"reference": reference(medication)}}]
+    return [{"url": REQUESTED_SERVICE, "valueReference": {"reference": reference(medication)}}]
 
 
 def _product(case: Case, code: str) -> dict[str, Any]:

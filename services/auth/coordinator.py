@@ -14,7 +14,7 @@ from services.auth.facts import Facts
 from services.auth.news import PENDED, Worked, focus, reason, refusals, wakes
 from services.auth.policy import AuthPolicy
 from services.auth.questions import ANSWERS, OPEN, TEXTS, Question, asked, latest_word, overtaken, stands
-from services.auth.responses import FINAL, benefit_received, issue_text, received, reviews, standing
+from services.auth.responses import FINAL, benefit_received, issue_texts, received, reviews, standing
 from services.auth.rules import stage_of
 from services.auth.stage import Stage
 from services.auth.tasks import appeal, preauthorization
@@ -23,7 +23,7 @@ from shared.core import Decision, Event, Resource, reference
 
 NOTHING = "nothing-to-do"
 ISSUES = 5
-"""Issues of a payer's refusal that are told to the person."""
+"""Issues of a refusal that are told to the person."""
 
 BEGUN = ("draft", "active", "on-hold")
 """Order statuses in which an authorization is begun."""
@@ -86,8 +86,8 @@ def _doubted(event: Event, facts: Facts, policy: AuthPolicy, code: str, key: str
         return
     if code == "preauthorization-unreadable":
         about = latest_word(case, about)
-    issues = [i for o in event.of_type("OperationOutcome") for i in o.get("issue", ())]
-    text = " ".join([TEXTS[code], *map(issue_text, issues[:ISSUES])])
+    issues = [text for o in event.of_type("OperationOutcome") for text in issue_texts(o)]
+    text = " ".join([TEXTS[code], *issues[:ISSUES]])
     question = asked(case, Question(code, reference(about), text, key))
     if stands(case, question):
         yield question

@@ -1,7 +1,8 @@
 """Carries benefit requests and Claims to the payer, and what the payer says to it back as an answer.
 
 Law of this file: `TryLater` only where the payer certainly has nothing; whatever may have reached it is `Doubtful`, and
-a doubtful Claim is inquired after by its identifier before it is sent again, with the same identifier.
+a doubtful Claim is inquired after by its identifier before it is sent again, with the same identifier. Nothing leaves
+that breaks what a payer may be sent: that is an answer too, and a person's.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any, NamedTuple
 import httpx
 
 from services.auth.answers import is_legal, tells_benefit, usable_answers
-from services.auth.bundles import eligibility_bundle, inquiry_bundle, request_bundle
+from services.auth.bundles import broken, eligibility_bundle, inquiry_bundle, request_bundle
 from services.auth.reading import gather_lane
-from services.auth.responses import answers_claim, responses_in
+from services.auth.responses import OWN_OUTCOME, answers_claim, responses_in
 from services.auth.words import target
 from shared.core import Answer, Channel, Doubtful, Resource, TryLater
 from shared.fhir.json import LIMIT, GateError, decode, encode
+from shared.fhir.outcomes import outcome
 from shared.ports import Outside, Reader
 from shared.settings import Partner, Payer
 
@@ -34,6 +36,8 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 async def deliver_benefit(request: Resource, reader: Reader, outside: Outside) -> Answer:
     """POST CoverageEligibilityRequest/$submit; a second one changes nothing at the payer."""
     told = await _posted("CoverageEligibilityRequest/$submit", request, eligibility_bundle, reader, outside)
+    if not told.sent:
+        return Answer("benefit-unsendable", (told.body,))
     if not told.taken:
         return Answer("benefit-refused-by-payer", _outcomes(told.body))
     return Answer("benefit-answered", (told.body,)) if tells_benefit(told.body) else Answer("benefit-unreadable")
@@ -44,6 +48,8 @@ async def deliver_claim(claim: Resource, reader: Reader, outside: Outside) -> An
     if claim["status"] != "active":
         return Answer("preauthorization-withdrawn")
     told = await _posted("Claim/$submit", claim, request_bundle, reader, outside)
+    if not told.sent:
+        return Answer("preauthorization-unsendable", (told.body,))
     if not told.taken:
         return Answer("preauthorization-refused-by-payer", _outcomes(told.body))
     return _claim_answer(claim, told.body)
@@ -52,12 +58,15 @@ async def deliver_claim(claim: Resource, reader: Reader, outside: Outside) -> An
 async def deliver_inquiry(claim: Resource, reader: Reader, outside: Outside) -> Answer | None:
     """POST Claim/$inquire by our identifier: the answer, or None when the payer never saw the Claim.
 
-    Raises only Doubtful: while nobody knows, the Claim must not be sent again.
+    Raises only Doubtful: while nobody knows, the Claim must not be sent again. An inquiry that would break what a payer
+    may be sent is a person's: no wait would change it.
     """
     try:
         told = await _posted("Claim/$inquire", claim, inquiry_bundle, reader, outside)
     except TryLater as later:
         raise Doubtful(str(later)) from later
+    if not told.sent:
+        return Answer("preauthorization-unreadable", (told.body,))
     if told.status == httpx.codes.NOT_FOUND:
         return None
     if not told.taken:
@@ -82,10 +91,17 @@ def _mentions(claim: Resource, body: Mapping[str, Any]) -> bool:
 
 
 class Told(NamedTuple):
-    """What the payer said: HTTP status, and the body as JSON; empty where the gate refuses it."""
+    """What the payer said: HTTP status, and the body as JSON; empty where the gate refuses it.
+
+    Status 0: nothing was sent, and the body is our own OperationOutcome that says why.
+    """
 
     status: int
     body: dict[str, Any]
+
+    @property
+    def sent(self) -> bool:
+        return self.status != 0
 
     @property
     def taken(self) -> bool:
@@ -93,16 +109,18 @@ class Told(NamedTuple):
 
 
 async def _posted(operation: str, first: Resource, bundle: Bundled, reader: Reader, outside: Outside) -> Told:
-    """The payer's 2xx, 3xx or 4xx answer. Raises Doubtful or TryLater for everything else."""
+    """The payer's 2xx, 3xx or 4xx answer, or why there is none. Raises Doubtful or TryLater for everything else."""
     payer, partner = _partner(first, outside)
     known = await gather_lane(reader, f"patient/{(target(first['patient']) or '').rpartition('/')[2]}")
-    body = encode(bundle(first, known, outside.site, payer))
+    asked = bundle(first, known, outside.site, payer)
+    if wrong := broken(asked):
+        return Told(0, {**outcome(wrong), "meta": {"source": OWN_OUTCOME}})
     headers = dict(HEADERS)
     if partner.token_url:
         headers["Authorization"] = f"Bearer {await outside.token(partner.id)}"
     try:
         async with outside.http.stream(
-            "POST", f"{partner.base}/{operation}", content=body, headers=headers
+            "POST", f"{partner.base}/{operation}", content=encode(asked), headers=headers
         ) as response:
             return await _told(response, outside.now())
     except NOT_SENT as error:

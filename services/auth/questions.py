@@ -33,8 +33,13 @@ TEXTS: Mapping[str, str] = {
     "the benefit another way and answer `required` where an authorization is needed.",
     "benefit-unreadable": "The payer's benefit answer cannot be read: answer `resubmit`, or verify the benefit another "
     "way and answer `required` where an authorization is needed.",
+    "benefit-unsendable": "The benefit request breaks what a payer may be sent, and was not sent: correct what is "
+    "named and answer `resubmit`, or verify the benefit another way and answer `required` where an authorization is "
+    "needed.",
     "preauthorization-refused-by-payer": "The payer refused the request as wrong: correct it, then answer `resubmit`.",
     "preauthorization-unreadable": "The payer's answer cannot be read: inquire, or answer `resubmit`.",
+    "preauthorization-unsendable": "The request breaks what a payer may be sent, and was not sent: correct what is "
+    "named, then answer `resubmit`.",
     "payer-late": "The payer's decision is overdue: inquire with the payer, then answer `inquired`.",
     "payer-contradicts": "The payer sent another final decision after the first: answer `keep` where the first holds, "
     "or `resubmit`.",
@@ -44,6 +49,7 @@ TEXTS: Mapping[str, str] = {
 ANSWERS: Mapping[str, tuple[str, ...]] = {
     "benefit-refused-by-payer": ("resubmit", "required"),
     "benefit-unreadable": ("resubmit", "required"),
+    "benefit-unsendable": ("resubmit", "required"),
     "no-criteria": ("submit",),
     "order-changed": ("keep", "resubmit"),
     "payer-answer": ("resubmit",),
@@ -51,6 +57,7 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "payer-late": ("inquired",),
     "preauthorization-refused-by-payer": ("resubmit",),
     "preauthorization-unreadable": ("resubmit",),
+    "preauthorization-unsendable": ("resubmit",),
 }
 """What a question may be answered; one that is not listed is closed by what corrects it, never by an answer."""
 
@@ -133,8 +140,10 @@ def _claim_current(case: Case, focus: str) -> bool:
 STANDING: Mapping[str, Callable[[Case, str], bool]] = {
     "benefit-refused-by-payer": _benefit_open,
     "benefit-unreadable": _benefit_open,
+    "benefit-unsendable": _benefit_open,
     "preauthorization-refused-by-payer": _claim_unanswered,
     "preauthorization-unreadable": _latest_word_undecided,
+    "preauthorization-unsendable": _claim_unanswered,
     "payer-late": _claim_pended,
     "payer-contradicts": _claim_current,
 }

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from services.auth.claims import PAS
 from services.auth.words import ORDER, PREFIX, X12_REVIEW_ACTION, code_of, day, extension, number, part, target
 from shared.catalogue import HCPCS
-from shared.core import Resource, derived_id
+from shared.core import CANONICAL, Resource, derived_id
 
 APPROVED, DENIED, PENDED = "A1", "A3", "A4"
 Standing = Literal["approved", "partly-approved", "denied", "pended", "question"]
@@ -80,8 +80,14 @@ def _review(response: Resource, item: Mapping[str, Any]) -> Review:
         units=number(quantity.get("value")),
         measure=quantity.get("code"),
         code=code_of(product, HCPCS),
-        reasons=tuple(e["valueCodeableConcept"] for e in action.get("extension", ()) if e.get("url") == "reasonCode"),
+        reasons=tuple(_reasons(action)),
     )
+
+
+def _reasons(action: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The coded reasons of a review; one said in another type of value is none that can be told."""
+    coded = (e.get("valueCodeableConcept") for e in action.get("extension", ()) if e.get("url") == "reasonCode")
+    return (reason for reason in coded if reason)
 
 
 def standing(claim: Resource, response: Resource) -> Standing:
@@ -217,11 +223,20 @@ def _absolute(value: Any, base: str) -> Any:
             return value
 
 
-def issue_text(issue: Mapping[str, Any]) -> str:
-    """One issue of a payer's OperationOutcome as a sentence."""
+OWN_OUTCOME = CANONICAL + "auth"
+"""Meta.source of an OperationOutcome that is not the payer's but ours, about what could not be sent."""
+
+
+def issue_texts(outcome: Resource) -> Iterator[str]:
+    """Each issue of an OperationOutcome as a sentence that names who says it."""
+    ours = (outcome.get("meta") or {}).get("source") == OWN_OUTCOME
+    return (_issue_text(issue, "Not sent" if ours else "Payer") for issue in outcome.get("issue", ()))
+
+
+def _issue_text(issue: Mapping[str, Any], said_by: str) -> str:
     said = (issue.get("details") or {}).get("text") or issue.get("diagnostics") or issue.get("code", "")
     where = ", ".join(issue.get("expression", ()))
-    return f"Payer: {said} ({where})." if where else f"Payer: {said}."
+    return f"{said_by}: {said} ({where})." if where else f"{said_by}: {said}."
 
 
 # Benefit answers

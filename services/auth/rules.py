@@ -88,10 +88,18 @@ def benefit_unknown(case: Case) -> Stage | None:
     request = benefit_request(case)
     if "required" in case.answers_about(request):
         return None
-    for code in ("benefit-refused-by-payer", "benefit-unreadable"):
+    for code, why in BENEFIT_DOUBTS.items():
         if open_about(case, code, reference(request)):
-            return Stage("question", "preauthorization-questioned", "The payer's benefit answer needs a person.")
+            return Stage("question", "preauthorization-questioned", why)
     return Stage("investigating", "benefit-asked", saves=(request,))
+
+
+BENEFIT_DOUBTS = {
+    "benefit-refused-by-payer": "The payer's benefit answer needs a person.",
+    "benefit-unreadable": "The payer's benefit answer needs a person.",
+    "benefit-unsendable": "The benefit request cannot be sent as it is.",
+}
+"""Question that keeps a benefit from being known -> why the authorization waits."""
 
 
 def not_insured(case: Case) -> Stage | None:
@@ -140,10 +148,18 @@ def answered(case: Case) -> Stage | None:
     answer = answer_that_counts(claim, case.answers_to(claim))
     if answer is not None:
         return ANSWERED[standing(claim, answer)](claim, answer)
-    for code in ("preauthorization-refused-by-payer", "preauthorization-unreadable"):
+    for code, why in CLAIM_DOUBTS.items():
         if any(question_code(q) == code and target(q["focus"]) == reference(claim) for q in case.questions):
-            return Stage("question", "preauthorization-questioned", "The payer's answer needs a person.")
+            return Stage("question", "preauthorization-questioned", why)
     return Stage("submitted", "preauthorization-asked", saves=(claim,))
+
+
+CLAIM_DOUBTS = {
+    "preauthorization-refused-by-payer": "The payer's answer needs a person.",
+    "preauthorization-unreadable": "The payer's answer needs a person.",
+    "preauthorization-unsendable": "The request cannot be sent as it is.",
+}
+"""Question that keeps a Claim from its answer -> why the authorization waits."""
 
 
 def answer_that_counts(claim: Resource, answers: Iterable[Resource]) -> Resource | None:

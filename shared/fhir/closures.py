@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.fhir.definitions import Constraint
 from shared.fhir.invariants import Broken, Unknown
-from shared.fhir.primitives import EMPTY, coded
+from shared.fhir.primitives import EMPTY
 from shared.fhir.problems import MOST, Check, Problem, Problems, Scope, one, under
 
 _NAME = re.compile(r"_?([A-Za-z][A-Za-z0-9]{0,63})")
@@ -58,12 +58,7 @@ class Shape:
 def object_of(shape: Shape) -> Check:
     """A JSON object: each member by its own check, then what only the whole shows; the good way builds nothing."""
     members, alone = shape.members, shape.alone
-    of_contained = tuple(rule for rule in shape.rules if rule[1].key in _OF_CONTAINED)
-    rules = tuple(rule for rule in shape.rules if rule not in of_contained)
-    needed = tuple(names[0] for _, names in shape.required if shape.choices.keys().isdisjoint(names))
-    chosen = tuple(names for _, names in shape.required if not shape.choices.keys().isdisjoint(names))
-    certain = sum(1 for _, names in shape.required if shape.choices.keys().isdisjoint(names))
-    choosable = certain + 2 if shape.choices else 1_000_000
+    whole = _whole(shape) if shape.required or shape.choices or shape.rules else None
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not dict:
@@ -75,6 +70,22 @@ def object_of(shape: Shape) -> Check:
                 found = _more(found, under(_label(shape, name), problems))
                 if len(found) > MOST:
                     return found
+        if len(value) < 2 and (not value or (not alone and "id" in value)):
+            found = _more(found, EMPTY)
+        return found if whole is None else whole(found, value, scope)
+
+    return check
+
+
+def _whole(shape: Shape) -> Callable[[Problems, Mapping[str, Any], Scope], Problems]:
+    """What only the whole object shows: what is missing, what excludes another, which invariants are broken."""
+    of_contained = tuple(rule for rule in shape.rules if rule[1].key in _OF_CONTAINED)
+    rules = tuple(rule for rule in shape.rules if rule not in of_contained)
+    needed = tuple(names[0] for _, names in shape.required if shape.choices.keys().isdisjoint(names))
+    chosen = tuple(names for _, names in shape.required if not shape.choices.keys().isdisjoint(names))
+    choosable = len(needed) + 2 if shape.choices else 1_000_000
+
+    def check(found: Problems, value: Mapping[str, Any], scope: Scope) -> Problems:
         for name in needed:
             if name not in value:
                 found = _more_or_none(found, _missing(shape, value))
@@ -83,9 +94,7 @@ def object_of(shape: Shape) -> Check:
             if value.keys().isdisjoint(names):
                 found = _more_or_none(found, _missing(shape, value))
                 break
-        if not value or (len(value) == 1 and not alone and "id" in value):
-            found = _more(found, EMPTY)
-        elif len(value) >= choosable:
+        if len(value) >= choosable:
             found = _more_or_none(found, _ambiguous(shape, value))
         for broken, constraint in rules:
             if places := broken(value, scope):
@@ -253,52 +262,6 @@ def obeying_value(rules: tuple[Rule, ...]) -> Check:
         return [p for broken, c in rules if (places := broken(value, scope)) for p in _told(places, c)] or None
 
     return check
-
-
-def binding_of(code: str, codings: frozenset[tuple[str, str]], *, text: bool = False) -> Check | None:
-    """The check of a binding for a value of a type; None for a type that has no codes.
-
-    text  whether a CodeableConcept without any coding is enough, as in an extensible binding.
-    """
-    codes = frozenset(code for _, code in codings)
-    if code == "CodeableConcept":
-        return concept_in(codings, text=text)
-    if code in ("Coding", "Quantity"):
-        return coding_in(codings)
-    return coded(codes) if code in ("code", "string", "uri") else None
-
-
-def coding_in(codings: frozenset[tuple[str, str]]) -> Check:
-    """A Coding, or the unit of a Quantity, of a required binding."""
-
-    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        return None if bound_in([value], codings) else one("code-invalid", "must be a coding of the required value set")
-
-    return check
-
-
-def concept_in(codings: frozenset[tuple[str, str]], *, text: bool = False) -> Check:
-    """A CodeableConcept of a required binding: one coding at least; only extensions may stand for it."""
-    instead = frozenset(("extension", "text")) if text else frozenset(("extension",))
-
-    def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        if value.__class__ is not dict or ("coding" not in value and not instead.isdisjoint(value)):
-            return None
-        listed = value.get("coding")
-        bound = isinstance(listed, list) and bound_in(listed, codings)
-        return None if bound else one("code-invalid", "needs a coding of the required value set", path=".coding")
-
-    return check
-
-
-def bound_in(listed: Sequence[Any], codings: frozenset[tuple[str, str]]) -> bool:
-    """Whether one of these codings is of a value set."""
-    for coding in listed:
-        if coding.__class__ is dict:
-            system, code = coding.get("system"), coding.get("code")
-            if system.__class__ is str and code.__class__ is str and (system, code) in codings:
-                return True
-    return False
 
 
 def _count(maximum: int | None) -> list[Problem]:

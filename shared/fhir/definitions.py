@@ -178,6 +178,11 @@ class Definitions:
         if self._below is not None:
             yield from self._below.profiles()
 
+    def extensions(self) -> frozenset[str]:
+        """The URL of every extension that is known."""
+        own = (url for url, known in self._profiles.items() if any(c["type"] == "Extension" for c in known.values()))
+        return frozenset(own) | (self._below.extensions() if self._below else frozenset())
+
     def codings(self, value_set: str) -> frozenset[tuple[str, str]] | None:
         """(system, code) of every code of a value set, or None when they cannot be listed."""
         if value_set not in self._value_sets:

@@ -7,25 +7,17 @@ not, and never raises. What has no entry here is run as FHIRPath; keys FHIR uses
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from shared.fhir.definitional import DEFINITIONAL
+from shared.fhir.elements import Broken as Broken
+from shared.fhir.elements import Unknown as Unknown
 from shared.fhir.elements import Value, both, coded, has, has_choice, inside, negative, number, objects, without
 from shared.fhir.instants import later
 from shared.fhir.problems import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A rule that could not be evaluated; the reason never holds a value of a patient."""
-
-    reason: str
-
-
-Broken = Callable[[Value, Scope], bool | list[str] | Unknown]
 
 _WITH_REQUEST = ("batch", "transaction", "history")
 _WITH_RESPONSE = ("batch-response", "transaction-response", "history")
@@ -234,6 +226,7 @@ def misnumbered(value: Value, _: Scope) -> bool:
 
 
 BROKEN: Mapping[str, Broken] = {
+    **DEFINITIONAL,
     "age-1": age,
     "ait-1": lambda v, _: allergy_status(v, False),
     "ait-2": lambda v, _: allergy_status(v, True),
@@ -296,7 +289,6 @@ BROKEN: Mapping[str, Broken] = {
     "prr-1": lambda v, _: without(v, "orderDetail", "code"),
     "qrs-1": lambda v, _: both(v, "answer", "item"),
     "qty-3": lambda v, _: without(v, "code", "system"),
-    "que-12": lambda v, _: len(list(objects(v, "enableWhen"))) > 1 and not has(v, "enableBehavior"),
     "rat-1": ratio,
     "rng-2": low_high,
     "sev-1": lambda v, _: both(v, "name", "query"),

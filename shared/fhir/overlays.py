@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from shared.fhir import patterns
-from shared.fhir.closures import Rule, binding_of, obeying, obeying_value
+from shared.fhir.bindings import binding_of
+from shared.fhir.closures import Rule, obeying, obeying_value
 from shared.fhir.definitions import Definitions, Element, Slicing, Structure, Type
 from shared.fhir.primitives import PRIMITIVES
 from shared.fhir.problems import Demand, Problems, Scope, one, type_of
-from shared.fhir.slices import Group, Matcher, Slice, group_of
+from shared.fhir.slices import Group, Keyed, Matcher, Slice, group_of
 from shared.fhir.slots import ANY, Said, children
 from shared.fhir.targets import aimed
 
@@ -51,6 +52,9 @@ class Overlays:
         self._rule_of = rule_of
         self._matcher_of = matcher_of
         self._wholes: dict[str, Demand] = {}
+        self._compiled: dict[str, Demand] = {}
+        self._decided: set[tuple[str, str]] = set()
+        """(profile, element id) whose value an item has because it is in the slice."""
         self._plain: dict[str, dict[str, Element]] = {}
 
     def whole(self, structure: Structure) -> Demand:
@@ -72,13 +76,17 @@ class Overlays:
         """Whether a value meets a profile."""
         return not self.met(value, structure, scope)
 
+    def compile(self, structure: Structure) -> Demand:
+        """The demands of a profile, compiled now."""
+        if structure.name not in self._compiled:
+            self._compiled[structure.name] = self._structure(structure)
+        return self._compiled[structure.name]
+
     def _lazy(self, structure: Structure) -> Demand:
-        compiled: list[Demand] = []
+        compiled, name = self._compiled, structure.name
 
         def check(value: Any, beside: Any, scope: Scope) -> Problems:
-            if not compiled:
-                compiled.append(self._structure(structure))
-            problems = compiled[0](value, beside, scope)
+            problems = (compiled.get(name) or self.compile(structure))(value, beside, scope)
             return problems and [p if p.profile else p._replace(profile=structure.name) for p in problems]
 
         return check
@@ -102,7 +110,8 @@ class Overlays:
 
     def _parts(self, profile: Structure, element: Element, base: Base, type_: Type) -> Iterator[Demand]:
         above = self._above(profile, element) or base.element
-        yield from _values(element, above)
+        if (profile.name, element.id) not in self._decided:
+            yield from _values(element, above)
         yield from self._binding(profile, element, above, type_)
         yield from self._typed(profile, above, type_)
         yield from self._children(profile, element, base, type_)
@@ -128,7 +137,7 @@ class Overlays:
         if codings is None:
             self.unchecked.add(f"{profile.name} {element.id}: codes of {element.value_set}")
         elif bound := binding_of(type_.code, codings, text=ours):
-            yield _where_given(bound)
+            yield _where_given(bound) if type_.code in PRIMITIVES else bound
 
     def _typed(self, profile: Structure, above: Element, type_: Type) -> Iterator[Demand]:
         """Demands of the profiles a type is narrowed to, and of where a reference may lead."""
@@ -229,11 +238,14 @@ class Overlays:
         return group_of(made, element.slicing)
 
     def _slice(self, profile: Structure, slicing: Slicing, slice_: Element, base: Base) -> Slice:
+        matcher = self._matcher_of(self, profile, slice_, base, slicing)
+        if isinstance(matcher, Keyed) and matcher.place[1]:
+            self._decided.add((profile.name, f"{slice_.id}.{matcher.place[1]}"))
         return Slice(
             name=slice_.slice_name,
             minimum=slice_.minimum,
             maximum=slice_.maximum,
-            matches=self._matcher_of(self, profile, slice_, base, slicing),
+            matches=matcher,
             demands=self._demands(profile, slice_, base),
             inner=self._group(profile, slice_, base),
         )

@@ -24,6 +24,8 @@ def same(value: Any, expected: Any) -> bool:
 
 def containing(pattern: Any) -> Matches:
     """Whether everything of the pattern is in a value; an item of an array anywhere in its array."""
+    if coding := only_coding(pattern):
+        return _with_coding(*coding)
     if isinstance(pattern, dict):
         return _with_members(tuple((name, containing(item)) for name, item in pattern.items()))
     if isinstance(pattern, list):
@@ -31,6 +33,25 @@ def containing(pattern: Any) -> Matches:
     if isinstance(pattern, str):
         return lambda value: bool(value == pattern)
     return lambda value: _equal(value, pattern)
+
+
+def only_coding(pattern: Any) -> tuple[str, str] | None:
+    """(system, code) of a pattern of one coding and nothing else, as most patterns are."""
+    listed = pattern.get("coding") if isinstance(pattern, dict) and len(pattern) == 1 else None
+    if not isinstance(listed, list) or len(listed) != 1 or listed[0].keys() != {"system", "code"}:
+        return None
+    return listed[0]["system"], listed[0]["code"]
+
+
+def _with_coding(system: str, code: str) -> Matches:
+    def matches(value: Any) -> bool:
+        listed = value.get("coding") if value.__class__ is dict else None
+        for coding in listed if listed.__class__ is list else ():
+            if coding.__class__ is dict and coding.get("code") == code and coding.get("system") == system:
+                return True
+        return False
+
+    return matches
 
 
 def _with_members(members: tuple[tuple[str, Matches], ...]) -> Matches:

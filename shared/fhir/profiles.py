@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from shared.fhir import definitions
+from shared.fhir.bindings import coding_in, concept_in, remembering
 from shared.fhir.closures import (
     Members,
     Rule,
@@ -17,8 +18,6 @@ from shared.fhir.closures import (
     also,
     array_beside,
     array_of,
-    coding_in,
-    concept_in,
     extension_beside,
     forbidden,
     obeying,
@@ -31,9 +30,10 @@ from shared.fhir.fhirpath import rule_of
 from shared.fhir.outcomes import Issue
 from shared.fhir.overlays import Overlays
 from shared.fhir.primitives import PRIMITIVES, coded
-from shared.fhir.problems import MOST, Check, Problem, Problems, Scope, one, type_of
+from shared.fhir.problems import MOST, Check, Demand, Problem, Problems, Scope, one, type_of
 from shared.fhir.prose import RULES
 from shared.fhir.slicing import matcher_of
+from shared.fhir.slots import url_of
 from shared.fhir.targets import leading_to
 
 _MORE = Issue("too-costly", "", f"more than {MOST} issues; the rest is not listed")
@@ -52,7 +52,8 @@ class Validator:
         self._modifiers = frozenset(modifiers)
         self._objects: dict[tuple[str, str], Check] = {}
         self.overlays = Overlays(self._definitions, partial(rule_of, knows=self), matcher_of)
-        self._extending = any(self._definitions.profiles())
+        self._extensions = self._definitions.extensions()
+        self._definers: dict[str, Demand | None] = {}
         self._entry = self._any_resource(contained=False)
 
     def check(self, resource: Mapping[str, Any], profiles: Iterable[str] = (), *, claimed: bool = False) -> list[Issue]:
@@ -69,6 +70,16 @@ class Validator:
         if profiles:
             found = [*(found or ()), *self._asked(value, profiles, scope)]
         return self._told(value, found) if found else []
+
+    def compiled(self) -> Validator:
+        """This validator with every profile and resource type compiled now instead of when it is first needed."""
+        for name in self._definitions.resource_types:
+            self._typed(name)
+        for canonical in self._definitions.profiles():
+            structure = self._definitions.profile(canonical)
+            if structure is not None:
+                self.overlays.compile(structure)
+        return self
 
     @property
     def unchecked(self) -> list[str]:
@@ -130,7 +141,7 @@ class Validator:
             name = value.get("resourceType")
             if not isinstance(name, str) or name not in types:
                 return one("structure", "must be a resource type of FHIR R4", path=".resourceType")
-            inner = scope.inner(value) if contained else Scope(value, scope, _url(parent))
+            inner = scope.inner(value) if contained else Scope(value, scope, url_of(parent))
             problems = self._typed(name)(value, parent, inner)
             if inner.claimed and "meta" in value and (wrong := self._claims(value, inner)):
                 return wrong if problems is None else problems + wrong
@@ -219,35 +230,38 @@ class Validator:
         if type_.code == "Resource":
             return self._any_resource(contained=True) if element.name == "contained" else self._entry
         single = self._typed(type_.profiles[0] if type_.profiles else type_.code)
+        if type_.code == "Coding":
+            return self._coding(single)
         if type_.code == "Reference":
             return also(single, leading_to(type_.targets, self._definitions.resource_types))
-        if type_.code == "Extension" and self._extending:
+        if type_.code == "Extension" and self._extensions:
             single = also(single, self._defined)
         return also(single, self._understood) if element.name == "modifierExtension" else single
+
+    def _coding(self, single: Check) -> Check:
+        """The one check of Codings, which remembers for all of them."""
+        return self._objects.setdefault(("Coding", "remembered"), remembering(single))
 
     def _defined(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         """An extension whose definition is known keeps to it."""
         url = value.get("url") if value.__class__ is dict else None
-        structure = self._definitions.profile(url) if isinstance(url, str) and ":" in url else None
-        if structure is None or structure.type != "Extension":
+        if url.__class__ is not str or url not in self._extensions:
             return None
-        return self.overlays.whole(structure)(value, None, scope)
+        if url not in self._definers:
+            structure = self._definitions.profile(url)
+            self._definers[url] = self.overlays.whole(structure) if structure is not None else None
+        demand = self._definers[url]
+        return demand(value, None, scope) if demand is not None else None
 
     def _understood(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         url = value.get("url") if value.__class__ is dict else None
-        if isinstance(url, str) and (url in self._modifiers or self._definitions.profile(url) is not None):
+        if isinstance(url, str) and (url in self._modifiers or url in self._extensions):
             return None
         return one("extension", "a modifier extension that is not understood here changes the meaning; refused")
 
 
 def _given(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
     return None
-
-
-def _url(entry: Mapping[str, Any]) -> str:
-    """The fullUrl of the entry a resource stands in, or ""."""
-    url = entry.get("fullUrl")
-    return url if isinstance(url, str) else ""
 
 
 def _once(found: list[Problem]) -> list[Problem]:

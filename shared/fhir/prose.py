@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.fhir.definitions import Constraint
-from shared.fhir.elements import Value, inside, objects
-from shared.fhir.invariants import Broken
+from shared.fhir.elements import Broken, Value, inside, objects
 from shared.fhir.problems import Scope
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -33,14 +32,13 @@ def size(value: Value, _: Scope) -> bool:
     return len(dense) % 4 == 0 and stated != len(dense) // 4 * 3 - dense[-2:].count("=")
 
 
-def relative_full_url(value: Value, _: Scope) -> list[str]:
-    """Bundle.entry.fullUrl: the absolute URL for the resource."""
-    return [at for at, url, _ in _entries(value) if not _ABSOLUTE.match(url)]
+def misnamed(value: Value, _: Scope) -> list[str]:
+    """Bundle.entry.fullUrl: the absolute URL for the resource; a RESTful one ends with its type and id."""
+    return [at for at, url, resource in _entries(value) if not url.startswith("urn:") and not _names(url, resource)]
 
 
-def other_id(value: Value, _: Scope) -> list[str]:
-    """Bundle.entry.fullUrl: a RESTful one ends with the type and id of the resource."""
-    return [at for at, url, resource in _entries(value) if _disagrees(_RESTFUL.match(url), resource)]
+def _names(url: str, resource: Value) -> bool:
+    return _ABSOLUTE.match(url) is not None and not _disagrees(_RESTFUL.match(url), resource)
 
 
 def _disagrees(restful: re.Match[str] | None, resource: Value) -> bool:
@@ -74,7 +72,8 @@ def other_outcome(value: Value, _: Scope) -> list[str]:
     return [
         f".entry[{at}].resource"
         for at, entry in objects(value, "entry")
-        if inside(entry, "search").get("mode") == "outcome"
+        if "search" in entry
+        and inside(entry, "search").get("mode") == "outcome"
         and inside(entry, "resource").get("resourceType") not in (None, "OperationOutcome")
     ]
 
@@ -145,8 +144,7 @@ RULES: Mapping[str, tuple[tuple[Broken, Constraint], ...]] = {
     "Coding": (_rule(local_system, "the system must be an absolute URI"),),
     "ValueSet.compose.include": (_rule(local_system, "the system must be an absolute URI"),),
     "Bundle": (
-        _rule(relative_full_url, "a fullUrl must be absolute"),
-        _rule(other_id, "a RESTful fullUrl must end with the type and id of its resource"),
+        _rule(misnamed, "a fullUrl must be absolute, and a RESTful one end with the type and id of its resource"),
         _rule(nameless_match, "a resource found by a search must have an id"),
         _rule(other_outcome, "an entry of mode outcome must be an OperationOutcome"),
         _rule(repeated_page, "a page relation may stand once only"),

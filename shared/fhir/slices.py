@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from shared.fhir.definitions import Slicing
-from shared.fhir.problems import Demand, Problem, Problems, Scope, under
+from shared.fhir.problems import MOST, Demand, Problem, Problems, Scope, under
 
 DEFAULT = "@default"
 """The slice of whatever is in no other."""
@@ -26,6 +26,8 @@ class Item(NamedTuple):
         """Its part of the path."""
         return "" if self.at is None else f"[{self.at}]"
 
+
+_NOWHERE: list[int] = []
 
 Matcher = Callable[[Item, Scope], bool]
 
@@ -80,18 +82,43 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
     rest = next((s for s in slices if s.name == DEFAULT), None)
     whole = len(decided) + (rest is not None) == len(slices)
     placing = _placing(decided)
+    plain = slicing.rules == "open" and not slicing.ordered and rest is None
+    named = [{**s.demands} for s in decided]
+    least = [(at, s) for at, s in enumerate(decided) if s.minimum]
+    most = [s.maximum for s in decided]
+    again = [(at, s.inner) for at, s in enumerate(decided) if s.inner is not None]
 
     def check(items: list[Item], scope: Scope) -> Problems:
+        counts = [0] * len(decided)
+        found: list[Problem] = []
         placed = [placing(item, scope) for item in items]
-        found = [*_each(decided, items, placed, scope)]
+        for item, where in zip(items, placed, strict=True):
+            if len(found) > MOST:
+                break
+            for at in where:
+                counts[at] += 1
+                demand, limit = named[at].get(item[3]), most[at]
+                if demand is not None and (wrong := demand(item[1], item[2], scope)):
+                    found += under(item.label, wrong)
+                if limit is not None and counts[at] > limit:
+                    found.append(_surplus(decided[at], item))
+        for at, slice_ in least:
+            if counts[at] < slice_.minimum:
+                found.append(_shortage(slice_))
+        for at, inner in again:
+            found += inner([item for item, where in zip(items, placed, strict=True) if at in where], scope) or ()
+        if not plain:
+            found += _beyond(items, placed, scope)
+        return found or None
+
+    def _beyond(items: list[Item], placed: list[list[int]], scope: Scope) -> Iterator[Problem]:
         if whole and rest is not None:
             left = [item for item, where in zip(items, placed, strict=True) if not where]
-            found += _within(rest, left, scope)
+            yield from _within(rest, left, scope)
         elif whole:
-            found += _outside(items, placed, slicing, decided)
+            yield from _outside(items, placed, slicing, decided)
         if slicing.ordered:
-            found += _disordered(items, placed)
-        return found or None
+            yield from _disordered(items, placed)
 
     return check
 
@@ -105,8 +132,23 @@ def _placing(decided: tuple[Slice, ...]) -> Callable[[Item, Scope], list[int]]:
         for at, matcher in enumerate(keyed):
             for key in matcher.keys:
                 index.setdefault(key, []).append(at)
-        return lambda item, scope: _looked_up(index, found_at(place, item))
+        return (
+            _by_name(index, place[1])
+            if not place[0] and place[1]
+            else (lambda item, scope: _looked_up(index, found_at(place, item)))
+        )
     return lambda item, scope: [at for at, s in enumerate(decided) if s.matches and s.matches(item, scope)]
+
+
+def _by_name(index: Mapping[Any, list[int]], name: str) -> Callable[[Item, Scope], list[int]]:
+    """The slices of items that have their key in a member of that name, such as the url of extensions."""
+
+    def placing(item: Item, scope: Scope) -> list[int]:
+        value = item[1]
+        key = value.get(name) if value.__class__ is dict else None
+        return index.get(key, _NOWHERE) if key.__class__ is str else _NOWHERE
+
+    return placing
 
 
 def _looked_up(index: Mapping[Any, list[int]], keys: list[Any]) -> list[int]:
@@ -115,25 +157,25 @@ def _looked_up(index: Mapping[Any, list[int]], keys: list[Any]) -> list[int]:
     return sorted({at for key in keys for at in index.get(key, ())})
 
 
-def _each(decided: tuple[Slice, ...], items: list[Item], placed: list[list[int]], scope: Scope) -> Iterator[Problem]:
-    for at, slice_ in enumerate(decided):
-        mine = [item for item, where in zip(items, placed, strict=True) if at in where]
-        yield from _within(slice_, mine, scope)
+def _shortage(slice_: Slice) -> Problem:
+    return Problem("", "required", f"slice {slice_.name!r} needs at least {slice_.minimum}")
+
+
+def _surplus(slice_: Slice, item: Item) -> Problem:
+    return Problem(item.label, "structure", f"slice {slice_.name!r} allows at most {slice_.maximum}")
 
 
 def _within(slice_: Slice, items: list[Item], scope: Scope) -> Iterator[Problem]:
-    """The number of items of one slice, each of them, and the slices inside."""
+    """What the default slice says of all that is in no other."""
     if len(items) < slice_.minimum:
-        yield Problem("", "required", f"slice {slice_.name!r} needs at least {slice_.minimum}")
-    if slice_.maximum is not None:
-        for item in items[slice_.maximum :]:
-            yield Problem(item.label, "structure", f"slice {slice_.name!r} allows at most {slice_.maximum}")
+        yield _shortage(slice_)
+    for item in items if slice_.maximum is None else items[slice_.maximum :]:
+        if slice_.maximum is not None:
+            yield _surplus(slice_, item)
     for item in items:
         demand = slice_.demands.get(item.type)
         wrong = demand(item.value, item.beside, scope) if demand else None
         yield from under(item.label, wrong) if wrong else ()
-    if slice_.inner is not None:
-        yield from slice_.inner(items, scope) or ()
 
 
 def _outside(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from shared.fhir.closures import bound_in
+from shared.fhir.criteria import UNSEEN, Criterion, Place, Undecided, asked_of, named, valued
 from shared.fhir.definitions import Element, Slicing, Structure, Type
 from shared.fhir.overlays import Base, Overlays
-from shared.fhir.patterns import containing, same
+from shared.fhir.patterns import only_coding
 from shared.fhir.problems import Scope, type_of
 from shared.fhir.slices import Item, Keyed, Matcher
 from shared.fhir.slots import items_of
@@ -24,24 +23,7 @@ _STEP = re.compile(r"extension\(\s*['\"]?([^'\")]+)['\"]?\s*\)|ofType\((\w+)\)|(
 
 _NEAR = re.compile(r"\$this|\w+")
 
-_UNSEEN = object()
-"""Beside an item: a resource of which only the type is known."""
-
 Walk = Callable[[Item, Scope], Iterator[tuple[Item, Scope]]]
-Criterion = Callable[[Item, Scope], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a discriminator path leads: what the slice says there (said), and the element of the base type."""
-
-    said: tuple[tuple[Structure, Element], ...]
-    base: Base | None
-    types: tuple[Type, ...]
-
-
-class Undecided(Exception):
-    """Nothing here can tell what belongs to the slice."""
 
 
 def matcher_of(overlays: Overlays, profile: Structure, slice_: Element, base: Base, slicing: Slicing) -> Matcher | None:
@@ -66,11 +48,11 @@ def _discriminator(overlays: Overlays, start: Place, kind: str, path: str) -> Cr
         if not this:
             place, walk = _stepped(overlays, place, url, type_, resolve, name)
             walks.append(walk)
-    test = _test(overlays, place, kind)
+    asked = asked_of(overlays, place, kind)
     found = _walked(walks)
     if kind == "exists":
-        return lambda item, scope: test(item, scope) == any(True for _ in found(item, scope))
-    return lambda item, scope: any(test(at, inner) for at, inner in found(item, scope))
+        return lambda item, scope: asked(item, scope) == any(True for _ in found(item, scope))
+    return lambda item, scope: any(asked(at, inner) for at, inner in found(item, scope))
 
 
 def _keyed(overlays: Overlays, start: Place, slicing: Slicing) -> Keyed | None:
@@ -83,23 +65,15 @@ def _keyed(overlays: Overlays, start: Place, slicing: Slicing) -> Keyed | None:
     place = start if path == "$this" else _child(overlays, start, path)[0]
     if place is not start and (place.base is None or place.base.element.repeats or place.base.element.choice):
         return None
-    given = [e for s, e in place.said if _valued(overlays, s, e) is not None]
+    given = [e for s, e in place.said if valued(overlays, s, e) is not None]
     if len(given) != 1:
         return None
     expected = given[0].pattern if given[0].fixed is None else given[0].fixed
     name = "" if place is start else path
     if isinstance(expected, str):
         return Keyed(("", name), frozenset((expected,)))
-    coding = _only_coding(given[0].pattern)
+    coding = only_coding(given[0].pattern)
     return Keyed(("coding", name), frozenset((coding,))) if coding else None
-
-
-def _only_coding(pattern: Any) -> tuple[str, str] | None:
-    """(system, code) of a pattern of one coding and nothing else."""
-    listed = pattern.get("coding") if isinstance(pattern, dict) and len(pattern) == 1 else None
-    if not isinstance(listed, list) or len(listed) != 1 or listed[0].keys() != {"system", "code"}:
-        return None
-    return listed[0]["system"], listed[0]["code"]
 
 
 def _urls(place: Place) -> tuple[str, ...]:
@@ -137,7 +111,7 @@ def _child(overlays: Overlays, place: Place, name: str) -> tuple[Place, Walk]:
     child = next((c for c in inner.structure.children.get(inner.element.id, ()) if c.name == name), None)
     if child is None:
         raise Undecided
-    said = [found for s, e in _opened(overlays, place) for found in _named(s, e, name)]
+    said = [found for s, e in _opened(overlays, place) for found in named(s, e, name)]
     types = next((e.types for _, e in said if e.types), child.types)
     items = items_of(child)
 
@@ -147,14 +121,6 @@ def _child(overlays: Overlays, place: Place, name: str) -> tuple[Place, Walk]:
                 yield at, scope
 
     return Place(tuple(said), Base(inner.structure, child), types), walk
-
-
-def _named(structure: Structure, element: Element, name: str) -> Iterator[tuple[Structure, Element]]:
-    """The element of a name under another, and its mandatory slices, for they say something of it too."""
-    for child in structure.children.get(element.id, ()):
-        if child.name == name:
-            yield structure, child
-            yield from ((structure, s) for s in structure.slices.get(child.id, ()) if s.minimum)
 
 
 def _inside(overlays: Overlays, place: Place) -> Base | None:
@@ -232,7 +198,7 @@ def _resolved(overlays: Overlays, place: Place) -> tuple[Place, Walk]:
         if resolved is not None:
             yield Item(None, resolved[0], None, type_of(resolved[0])), resolved[1]
         elif type_ := led_to(text, scope, resource_types)[0]:
-            yield Item(None, {"resourceType": type_}, _UNSEEN, type_), scope
+            yield Item(None, {"resourceType": type_}, UNSEEN, type_), scope
 
     single = structures[0] if len(structures) == 1 else None
     base = None
@@ -240,86 +206,3 @@ def _resolved(overlays: Overlays, place: Place) -> tuple[Place, Walk]:
         of_type = overlays.definitions.structure(single.type)
         base = Base(of_type, of_type.root)
     return Place(tuple((s, s.root) for s in structures), base, types), walk
-
-
-def _test(overlays: Overlays, place: Place, kind: str) -> Criterion:
-    """What is asked of what stands at a place; of `exists` only whether it should be there."""
-    if kind == "exists":
-        return _existing(place)
-    if kind == "type":
-        return _typed(place)
-    if kind == "profile":
-        return _conforming(overlays, place)
-    found = [c for s, e in place.said if (c := _valued(overlays, s, e)) is not None]
-    if not found:
-        raise Undecided
-    return lambda item, scope: all(criterion(item, scope) for criterion in found)
-
-
-def _existing(place: Place) -> Criterion:
-    required = any(e.minimum for _, e in place.said)
-    excluded = any(e.maximum == 0 for _, e in place.said)
-    if required == excluded:
-        raise Undecided
-    return lambda item, scope: required
-
-
-def _typed(place: Place) -> Criterion:
-    codes = frozenset(t.code for t in place.types)
-    if not codes:
-        raise Undecided
-    return lambda item, scope: item.type in codes
-
-
-def _conforming(overlays: Overlays, place: Place) -> Criterion:
-    canonicals = [p for t in place.types for p in t.profiles]
-    known = [overlays.definitions.profile(canonical) for canonical in canonicals]
-    structures = [s for s in known if s is not None]
-    if not structures or len(structures) < len(known):
-        raise Undecided
-    return lambda item, scope: (
-        item.beside is not _UNSEEN and any(overlays.conforms(item.value, s, scope) for s in structures)
-    )
-
-
-def _valued(overlays: Overlays, structure: Structure, element: Element) -> Criterion | None:
-    """The value a profile gives at an element, or at elements inside it, or the codes it allows there."""
-    if element.fixed is not None:
-        return lambda item, scope: same(item.value, element.fixed)
-    if element.pattern is not None:
-        matches = containing(element.pattern)
-        return lambda item, scope: matches(item.value)
-    inner = [c for c in _children(overlays, structure, element) if c is not None]
-    if inner:
-        return lambda item, scope: all(criterion(item, scope) for criterion in inner)
-    return _bound(overlays, element)
-
-
-def _bound(overlays: Overlays, element: Element) -> Criterion | None:
-    codings = overlays.definitions.codings(element.value_set) if element.strength == "required" else None
-    if codings is None:
-        return None
-    codes = frozenset(code for _, code in codings)
-
-    def check(item: Item, scope: Scope) -> bool:
-        value = item.value
-        if isinstance(value, str):
-            return value in codes
-        listed = value.get("coding", [value]) if value.__class__ is dict else None
-        return listed.__class__ is list and bound_in(listed, codings)
-
-    return check
-
-
-def _children(overlays: Overlays, structure: Structure, element: Element) -> Iterator[Criterion | None]:
-    for child in structure.children.get(element.id, ()):
-        for _, said in _named(structure, element, child.name):
-            criterion = _valued(overlays, structure, said)
-            if criterion is not None:
-                yield _at(child.name, said, criterion)
-
-
-def _at(name: str, element: Element, criterion: Criterion) -> Criterion:
-    """A criterion of a child, met by any of its values."""
-    items = items_of(element)
-    return lambda item, scope: item.value.__class__ is dict and any(criterion(i, scope) for i in items(item.value))

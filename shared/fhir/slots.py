@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.fhir.definitions import Element, Type
 from shared.fhir.primitives import PRIMITIVES
-from shared.fhir.problems import Demand, Problem, Problems, Scope, type_of, under
+from shared.fhir.problems import MOST, Demand, Problem, Problems, Scope, type_of, under
 from shared.fhir.slices import Group, Item
 
 ANY = frozenset(("Resource", "DomainResource"))
@@ -44,7 +44,7 @@ class Said:
 
 def children(said: Sequence[Said], *, primitive: bool) -> Demand:
     """What is said of the children of an object; those of a primitive are in its `_name` half."""
-    needed = tuple((_names(s.element), s.element.name) for s in said if s.needed)
+    needed = tuple((tuple(_index(s.element)), s.element.name) for s in said if s.needed)
     slots = tuple(_slot(s) for s in said if not s.needed)
 
     def check(value: Any, beside: Any, scope: Scope) -> Problems:
@@ -67,7 +67,9 @@ def children(said: Sequence[Said], *, primitive: bool) -> Demand:
 def _slot(said: Said) -> Slot:
     element = said.element
     code = element.types[0].code if element.types else ""
-    if said.group is not None or said.allowed is not None or element.choice or code in ANY:
+    if element.choice and said.group is None and not element.repeats:
+        return _choice(said)
+    if said.group is not None or said.allowed is not None or code in ANY:
         return _any(said)
     if not element.repeats:
         return _single(said, code)
@@ -92,6 +94,33 @@ def _single(said: Said, code: str) -> Slot:
     return slot
 
 
+def _choice(said: Said) -> Slot:
+    """A choice of types that is not sliced."""
+    index, label = _index(said.element), f".{said.element.name}"
+    demands, allowed, least, most = said.demands, said.allowed, said.least, said.most
+
+    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+        found: Problems = None
+        count = 0
+        for key in value:
+            if key in index:
+                name, code, halved = index[key]
+                if key != name and name in value:
+                    continue
+                count += 1
+                demand = demands.get(code)
+                problems = demand(value.get(name), value.get(f"_{name}") if halved else None, scope) if demand else None
+                if problems:
+                    found = [*(found or ()), *problems]
+                if allowed is not None and code not in allowed:
+                    found = [*(found or ()), *_disallowed([Item(None, None, None, code)], allowed)]
+        if count < least or (most is not None and count > most):
+            found = [*(found or ()), *_counted(count, least, most)]
+        return under(label, found) if found else None
+
+    return slot
+
+
 def _array(said: Said, code: str) -> Slot:
     """A child that repeats and is no primitive."""
     name, label = said.element.name, f".{said.element.name}"
@@ -101,35 +130,44 @@ def _array(said: Said, code: str) -> Slot:
         items = value.get(name, ())
         if items.__class__ is not list and items != ():
             return None
-        found: Problems = None
+        found: list[Problem] = []
         if len(items) < least or (most is not None and len(items) > most):
             found = under(label, list(_counted(len(items), least, most)))
         if demand is not None:
             for at, item in enumerate(items):
                 problems = demand(item, None, scope)
                 if problems:
-                    found = [*(found or ()), *under(f"{label}[{at}]", problems)]
-        return found
+                    found += under(f"{label}[{at}]", problems)
+                    if len(found) > MOST:
+                        break
+        return found or None
 
     return slot
 
 
 def _any(said: Said) -> Slot:
     """A child of any kind: a choice, a whole resource, an array of primitives, or one that is sliced."""
-    items, names, label = items_of(said.element), _names(said.element), f".{said.element.name}"
+    items, names, label = items_of(said.element), tuple(_index(said.element)), f".{said.element.name}"
     demands, group, anyone = said.demands, said.group, said.demands.get("Resource")
+    least, most, allowed = said.least, said.most, said.allowed
     absent = under(label, [*_counted(0, said.least, None), *((group and group([], Scope({}))) or ())])
 
     def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
         if value.keys().isdisjoint(names):
             return absent or None
         found = items(value)
-        problems = [*_counted(len(found), said.least, said.most), *_disallowed(found, said.allowed)]
+        problems: list[Problem] = []
+        if len(found) < least or (most is not None and len(found) > most):
+            problems += _counted(len(found), least, most)
+        if allowed is not None:
+            problems += _disallowed(found, allowed)
         for item in found:
             demand = demands.get(item.type) or anyone
             if demand is not None and (wrong := demand(item.value, item.beside, scope)):
                 problems += under(item.label, wrong)
-        if group is not None:
+                if len(problems) > MOST:
+                    break
+        if group is not None and len(problems) <= MOST:
             problems += group(found, scope) or ()
         return under(label, problems) if problems else None
 
@@ -151,26 +189,21 @@ def _disallowed(items: list[Item], allowed: frozenset[str] | None) -> Iterator[P
 
 def items_of(element: Element) -> Callable[[Mapping[str, Any]], list[Item]]:
     """How the values of one element of a base type are taken out of the object they stand in."""
-    names = [
-        (_named(element, t), t.code, t.code in PRIMITIVES and not element.attribute)
-        for t in element.types or (Type(""),)
-    ]
-    name, code, halved = names[0]
+    index = _index(element)
+    name, code, halved = next(iter(index.values()))
     if not element.repeats:
-        index = {half: (n, c, h) for n, c, h in names for half in ((n, f"_{n}") if h else (n,))}
         return lambda value: _one_of(index, value)
     return (lambda value: _halves(name, code, value)) if halved else (lambda value: _items(name, code, value))
 
 
-def _names(element: Element) -> tuple[str, ...]:
-    """Every JSON name an element may have."""
-    names = [_named(element, t) for t in element.types or (Type(""),)]
-    halved = [t.code in PRIMITIVES and not element.attribute for t in element.types or (Type(""),)]
-    return (*names, *(f"_{name}" for name, half in zip(names, halved, strict=True) if half))
-
-
-def _named(element: Element, type_: Type) -> str:
-    return element.name + (type_.code[0].upper() + type_.code[1:] if element.choice else "")
+def _index(element: Element) -> dict[str, tuple[str, str, bool]]:
+    """Every JSON name an element may have -> (the name of the value, its type, whether it has a `_name` half)."""
+    found: dict[str, tuple[str, str, bool]] = {}
+    for type_ in element.types or (Type(""),):
+        name = element.name + (type_.code[0].upper() + type_.code[1:] if element.choice else "")
+        halved = type_.code in PRIMITIVES and not element.attribute
+        found |= dict.fromkeys((name, f"_{name}") if halved else (name,), (name, type_.code, halved))
+    return found
 
 
 def _one_of(index: Mapping[str, tuple[str, str, bool]], value: Mapping[str, Any]) -> list[Item]:

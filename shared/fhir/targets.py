@@ -96,16 +96,21 @@ def aimed(
     known = [structure for structure in found if structure is not None]
     typed = [definitions.profile(target) or definitions.profile(target.partition("|")[0]) for target in targets]
     kinds = frozenset() if None in typed else frozenset(structure.type for structure in typed if structure is not None)
-    types = definitions.resource_types
+    kinds = frozenset() if "Resource" in kinds or "DomainResource" in kinds else kinds
+    typed_rightly = leading_to(kinds, definitions.resource_types)
+    profiled = len(known) == len(found) and any(structure.url for structure in known)
 
     def check(value: Any, beside: Any, scope: Scope) -> Problems:
-        if value.__class__ is not dict:
-            return None
-        problems = misdirected(value, kinds, scope, types)
-        if problems or not isinstance(text := value.get("reference"), str):
+        problems = typed_rightly(value, value, scope)
+        if (
+            problems
+            or not profiled
+            or value.__class__ is not dict
+            or not isinstance(text := value.get("reference"), str)
+        ):
             return problems
         resolved = scope.resolve(text)
-        if resolved is None or len(known) < len(found):
+        if resolved is None:
             return None
         fitting = [s for s in known if s.type in (type_of(resolved[0]), "Resource")]
         if not fitting or any(not s.url or conforms(resolved[0], s, resolved[1]) for s in fitting):

@@ -149,3 +149,26 @@ def test_what_is_checked_in_holds_all_of_r4() -> None:
     assert (len(table["valueSets"]), len(table["open"])) == (220, 4)
     assert compiler.text(table) == gzip.decompress(checked_in)
     assert len(checked_in) < 1_500_000
+
+
+def test_what_is_checked_in_beside_it_holds_the_profiles_extensions_and_terminology_of_the_core() -> None:
+    table = json.loads(gzip.decompress(compiler.COMPILED.with_name(compiler.FURTHER).read_bytes()))
+    assert {s["kind"] for s in table["structures"].values()} <= {"resource", "complex", "primitive"}
+    assert len(table["structures"]) > 400
+    assert len(table["terminology"]) > 2000
+    assert all("url" in s and "version" in s for s in table["structures"].values())
+
+
+def test_terminology_is_kept_without_words_and_without_picked_codes_of_snomed() -> None:
+    words = {"title": "Colours", "description": "a", "experimental": False}
+    picked = value_set("picked", {"system": compiler.SNOMED, "concept": [{"code": "1", "display": "one"}]})
+    table = compiler.further(package([*(d | words for d in SOURCE[2:]), picked]))
+    kept = {d["url"]: d for d in table["terminology"]}
+    assert VALUE_SET + "picked" not in kept
+    assert kept[SYSTEM] == {
+        "resourceType": "CodeSystem",
+        "url": SYSTEM,
+        "content": "complete",
+        "concept": [{"code": "red", "concept": [{"code": "pink"}]}, {"code": "blue"}],
+    }
+    assert kept[VALUE_SET + "some"]["compose"]["include"][0] == {"system": SYSTEM, "concept": [{"code": "red"}]}

@@ -160,6 +160,7 @@ def test_a_reason_excuses_a_disagreement_and_only_that() -> None:
     (unknown,) = wrong([opinion("n", (), [], True)], {"m": "because"})
     assert "but both agree" in needless
     assert "names what is not there" in unknown
+    assert list(wrong([], {"m": "because"}, whole=False)) == []
 
 
 def test_one_of_each_shape_is_judged_and_a_message_by_its_envelope() -> None:

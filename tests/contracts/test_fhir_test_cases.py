@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.conformance.fetch import SHA256, MissingError, cases, fetched
+from contracts.conformance.fetch import cases
 
 from .cases import Question, answered, questions
+
+pytestmark = pytest.mark.slow
 
 RECORD: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "test_cases.yaml").read_text())
 NO_QUESTION = {name: reason for reason, listed in RECORD["excluded"].items() for name in listed["cases"]}
@@ -58,16 +60,3 @@ def test_every_name_in_the_record_is_a_case_of_the_manifest(published: list[Ques
     open_to_us = {q.name for q in published if not q.excluded}
     assert (NO_QUESTION.keys() | DIFFERING.keys()) - open_to_us == set()
     assert NO_QUESTION.keys() & DIFFERING.keys() == set()
-
-
-def test_cases_that_are_not_fetched_say_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="make conformance-files"):
-        cases(tmp_path / "none.jar")
-
-
-def test_another_file_than_the_pinned_one_is_not_read(tmp_path: Path) -> None:
-    other = tmp_path / "other.jar"
-    other.write_bytes(b"not the cases")
-    with pytest.raises(MissingError, match="is not version"):
-        fetched(other)
-    assert len(SHA256) == 64

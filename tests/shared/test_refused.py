@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared import refused, store
+from shared.borders import PROFILE
 from shared.core import Decision, Event
 from shared.ports import Incoming
 from tests.shared.world import Facts, World, heard, noted, rows, statuses
@@ -84,6 +85,39 @@ async def test_a_parked_message_taken_again_after_its_fault_is_mended_closes_its
     assert await statuses(runner.database) == {wrong.id: "done"}
     assert await heard(runner.database) == [wrong.id]
     assert [q["status"] for q in await questions(asking, runner.database)] == ["requested", "completed"]
+
+
+async def test_a_parked_message_of_an_older_version_is_brought_up_once_the_release_knows_how(asking: World) -> None:
+    asking.reads = {"ServiceRequest": "order|2"}
+    first = {"profile": [PROFILE + "order|1.0"], "versionId": "1-1", "lastUpdated": "2026-03-02T14:00:00Z"}
+    older = asking.message(meta=first)
+    before = await asking.runner()
+    await before.receive([older])
+    ((problem,),) = await rows(before.database, "select problem from inbox")
+    assert problem.startswith("profile: ServiceRequest.meta.profile: not-supported: version 2 of order")
+    after = await asking.runner(upcasts={("order", 1): lambda r: {**r, "text": "in the new shape"}})
+    async with after.database.writing() as tx:
+        await tx.execute("update inbox set status = 'retry', next_at = ''")
+    assert await asking.sweeper(after).messages() == 1
+    assert await statuses(after.database) == {older.id: "done"}
+    ((body,),) = await rows(after.database, "select body from resource where type = 'ServiceRequest'")
+    kept = store.parsed(body)
+    assert (kept["text"], kept["meta"]["profile"]) == ("in the new shape", [PROFILE + "order|2.0"])
+
+
+async def test_a_stored_copy_of_an_older_version_is_brought_up_when_it_is_read(asking: World) -> None:
+    seen: list[Any] = []
+
+    def script(event: Event, facts: Facts) -> Decision:
+        seen.append([r.get("text") for r in facts.held.values() if r["resourceType"] == "ServiceRequest"])
+        return noted(event, facts)
+
+    asking.script = script
+    await (await asking.runner()).receive([asking.message()])
+    asking.reads = {"ServiceRequest": "order|2"}
+    after = await asking.runner(upcasts={("order", 1): lambda r: {**r, "text": "in the new shape"}})
+    await asking.command(after, "look")
+    assert seen == [[None], ["in the new shape"]]
 
 
 async def test_a_message_parked_after_its_attempts_asks_too(asking: World) -> None:

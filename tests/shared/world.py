@@ -15,6 +15,7 @@ from shared import refused, store
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.sqlite import SqliteDatabase
+from shared.borders import Upcasts
 from shared.clock import stamp, uuid7
 from shared.core import Channel, Decision, Event, Needs, Resource, Seat, Service
 from shared.failpoints import Failpoints
@@ -108,11 +109,11 @@ class World:
             service("delta", "Task", ()),
         )  # fmt: skip
 
-    async def runner(self, name: str = "beta") -> Runner:
+    async def runner(self, name: str = "beta", upcasts: Upcasts | None = None) -> Runner:
         service = next(s for s in self.services() if s.name == name)
         database = await self.database(name)
         catalogue = Catalogue(self.services())
-        return Runner(service, database, catalogue, check, self.clock, PARTITIONS, Failpoints(None))
+        return Runner(service, database, catalogue, check, self.clock, PARTITIONS, Failpoints(None), upcasts)
 
     async def database(self, name: str = "beta") -> Database:
         database: Database = await self.open(name)

@@ -1,7 +1,7 @@
-"""The invariants nobody wrote by hand: their FHIRPath expressions, run by fhirpathpy when one is first needed.
+"""Invariants: by hand where somebody wrote them, else by closures over the everyday part of FHIRPath, else fhirpathpy.
 
 Law of this file: what cannot be evaluated is said to be unknown; it neither passes in silence, nor raises, nor prints.
-Nothing of fhirpathpy is imported before the first evaluation.
+Nothing of fhirpathpy is imported before the first expression that needs it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,12 @@ from typing import Any, NamedTuple
 
 from shared.fhir import definitions
 from shared.fhir.definitions import Constraint
-from shared.fhir.fhirpath.functions import (
-    FUNCTIONS,
-    Knowledge,
-    boolean,
-    resolved_by_type,
-)
+from shared.fhir.elements import Broken, Unknown
+from shared.fhir.fhirpath.functions import FUNCTIONS, Knowledge, boolean, resolved_by_type
 from shared.fhir.fhirpath.members import Beyond
 from shared.fhir.fhirpath.places import Places, UnknownError, plain
 from shared.fhir.fhirpath.reader import compiled
-from shared.fhir.invariants import BROKEN, EXPRESSED, Broken, Unknown
+from shared.fhir.invariants import BROKEN, EXPRESSED
 from shared.fhir.problems import Scope
 
 Rule = tuple[Broken, Constraint]
@@ -36,8 +32,12 @@ ELSEWHERE: Mapping[str, str] = {
 }
 """Constraints of FHIR itself that another part of the validator checks."""
 
-_OWN = ("dom-", "ele-", "ext-")
-"""Keys that are FHIR's own whatever the words of the expression, which later tools rewrite in their snapshots."""
+RUNS = 2_000
+"""Expressions fhirpathpy runs for one resource or Bundle; nobody waits for more."""
+
+_COUNTED = ("fhirpath", "runs")
+_OWN = "dom-"
+"""Keys that begin so are FHIR's own whatever the words of the expression, which later tools rewrite in snapshots."""
 
 _VARIABLES: Mapping[str, str] = {
     "ucum": "http://unitsofmeasure.org",
@@ -53,7 +53,7 @@ def rule_of(constraint: Constraint, path: str, type_code: str = "", knows: Knowl
     type_code  the type of the value there, `dateTime` of `Observation.effective[x]`; "" for backbone elements
     knows      answers `memberOf` and `conformsTo`
     """
-    if not constraint.expression or constraint.key in ELSEWHERE:
+    if not constraint.expression or (constraint.key in ELSEWHERE and _known(constraint)):
         return None
     broken = by_hand(constraint, path)
     return (broken or expressed(constraint.expression, type_code or path, knows, inner="." in path), constraint)
@@ -63,8 +63,14 @@ def by_hand(constraint: Constraint, path: str) -> Broken | None:
     """The hand-written rule that means the same as the constraint, if there is one."""
     if constraint.expression in EXPRESSED:
         return EXPRESSED[constraint.expression]
-    known = constraint.key.startswith(_OWN) or constraint.expression in _expressions().get(constraint.key, ())
-    return (BROKEN.get(f"{path} {constraint.key}") or BROKEN.get(constraint.key)) if known else None
+    if not (constraint.key.startswith(_OWN) or _known(constraint)):
+        return None
+    return BROKEN.get(f"{path} {constraint.key}") or BROKEN.get(constraint.key)
+
+
+def _known(constraint: Constraint) -> bool:
+    """Whether it is one of base R4, not another rule with the same key. (ele-1 stands everywhere and in no table.)"""
+    return constraint.key == "ele-1" or constraint.expression in _expressions().get(constraint.key, ())
 
 
 def expressed(expression: str, type_: str, knows: Knowledge | None = None, *, inner: bool = False) -> Broken:
@@ -94,6 +100,8 @@ def run(expression: str, type_: str, knows: Knowledge | None = None, *, inner: b
     def broken(value: Any, scope: Scope) -> bool | Unknown:
         if value is None:
             return False
+        if _exhausted(scope):
+            return Unknown(f"more than {RUNS} expressions of this kind in one resource")
         try:
             around = _around(value, scope) if inner else (scope.within, scope.resource)
             return not _holds(expression, plain(value), type_, _Place(scope, *around), knows)
@@ -103,6 +111,13 @@ def run(expression: str, type_: str, knows: Knowledge | None = None, *, inner: b
             return Unknown("the expression cannot be evaluated on this value")
 
     return broken
+
+
+def _exhausted(scope: Scope) -> bool:
+    """Whether fhirpathpy had its share of one check; a run takes some tenths of a millisecond and more."""
+    runs = scope.memo.get(_COUNTED, 0)
+    scope.memo[_COUNTED] = runs + 1
+    return bool(runs >= RUNS)
 
 
 class _Place(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -203,6 +204,18 @@ def referral(drug: tuple[str, str] = FCM, payer_id: str = "prairie-health") -> l
         order(drug), patient(), coverage(payer_id), medication(), condition("anemia", "D50.0"), lab("hemoglobin", 9),
         lab("ferritin", 9), lab("tsat", 7), oral_iron(), *PARTIES,
     ]  # fmt: skip
+
+
+def complete(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same with what US Core asks of each: a category of results and diagnoses, the prescriber of the drug."""
+    return [{**ADDED.get(r["resourceType"], {}), **r} for r in resources]
+
+
+ADDED: Mapping[str, dict[str, Any]] = {
+    "Observation": {"category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory")]},
+    "Condition": {"category": [coded("http://terminology.hl7.org/CodeSystem/condition-category", "problem-list-item")]},
+    "MedicationRequest": {"requester": {"reference": "PractitionerRole/in-role"}},
+}
 
 
 def appointment(dose: int = 1, status: str = "pending", hold: int | None = 1, **changes: Any) -> dict[str, Any]:

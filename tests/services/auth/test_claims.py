@@ -15,7 +15,7 @@ from services.auth.words import references
 from shared.core import CANONICAL
 from shared.fhir.json import encode
 from tests.services.auth.journey import Journey
-from tests.services.auth.patient import PRACTICE, coverage, medication, order, referral, validator, weight
+from tests.services.auth.patient import PRACTICE, complete, coverage, medication, order, referral, validator, weight
 
 PAYER = PRACTICE.payers[0]
 
@@ -35,7 +35,7 @@ async def sent(journey: Journey) -> dict[str, Any]:
 
 
 async def test_the_claim_comes_first_and_every_resource_once() -> None:
-    bundle = await sent(Journey().benefit_known())
+    bundle = await sent(Journey().benefit_known(*complete(referral())))
     assert types(bundle)[0] == "Claim"
     assert len({e["fullUrl"] for e in bundle["entry"]}) == len(bundle["entry"])
     assert {"Patient", "Coverage", "MedicationRequest", "PractitionerRole", "Practitioner"} <= set(types(bundle))
@@ -67,7 +67,7 @@ async def test_nothing_of_our_own_bookkeeping_leaves() -> None:
 
 async def test_a_second_parser_reads_it_and_each_resource_is_legal() -> None:
     journey = Journey().benefit_known(
-        *[r for r in referral() if r["id"] != "in-drug"], medication(5, 2, "mg/kg"), weight(70)
+        *complete([*(r for r in referral() if r["id"] != "in-drug"), medication(5, 2, "mg/kg"), weight(70)])
     )
     bundle = await sent(journey)
     parsed: Any = Bundle.model_validate(orjson.loads(encode(bundle)))
@@ -84,7 +84,7 @@ async def test_a_retry_sends_the_same_bytes() -> None:
 
 
 async def test_an_item_carries_what_pas_demands() -> None:
-    item = (await sent(Journey().benefit_known()))["entry"][0]["resource"]["item"][0]
+    item = (await sent(Journey().benefit_known(*complete(referral()))))["entry"][0]["resource"]["item"][0]
     assert [e["url"].rpartition("-")[2] for e in item["extension"]] == [
         "serviceItemRequestType", "certificationType", "requestedService",
     ]  # fmt: skip

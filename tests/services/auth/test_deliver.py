@@ -17,7 +17,7 @@ from shared.core import Answer, Doubtful, Resource, TryLater
 from shared.fhir.json import LIMIT, encode
 from shared.settings import Partner, Site
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
-from tests.services.auth.patient import BASE, NOW, PRACTICE, referral
+from tests.services.auth.patient import BASE, NOW, PRACTICE, coded, coverage, patient, referral
 
 SUBMIT, INQUIRE = f"{BASE}/Claim/$submit", f"{BASE}/Claim/$inquire"
 BENEFIT = f"{BASE}/CoverageEligibilityRequest/$submit"
@@ -202,6 +202,80 @@ async def test_a_benefit_answer_comes_back_or_says_why_not() -> None:
 async def test_a_benefit_request_in_doubt_may_simply_be_sent_again() -> None:
     with pytest.raises(Doubtful):
         await asked(504)
+
+
+# What may not be sent
+
+NAMELESS = [r for r in referral() if r["resourceType"] != "Patient"] + [patient(name=[{"text": "Halvorsen"}])]
+CHILD = coverage(relationship=coded("http://terminology.hl7.org/CodeSystem/subscriber-relationship", "child"))
+OF_NOBODY = [r for r in referral() if r["resourceType"] != "Coverage"] + [CHILD]
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [
+        (NAMELESS, "Not sent: https://carepod.example/fhir/StructureDefinition/pas-beneficiary|1.0: is required "),
+        (OF_NOBODY, "Not sent: cp-pas-subscriber of https://carepod.example/fhir/StructureDefinition/pas-coverage|1.0"),
+    ],
+)
+async def test_a_request_that_breaks_what_may_be_sent_is_asked_about_and_not_sent(
+    received: list[dict[str, Any]], said: str
+) -> None:
+    route = respx.route().respond(200)
+    journey = Journey().benefit_known(*received)
+    claim = journey.one("Claim")
+    answer = await deliver_claim(claim, journey.store, Outside())
+    assert (answer.reason, route.call_count) == ("preauthorization-unsendable", 0)
+    decision = journey.answered(answer.reason, claim, *answer.resources)
+    assert decision.reason == "preauthorization-questioned"
+    assert journey.status == ("question", "on-hold")
+    (question,) = journey.tasks("authorization-question")
+    assert said in question["input"][0]["valueString"]
+    assert "Halvorsen" not in question["input"][0]["valueString"]
+
+
+@respx.mock
+async def test_once_corrected_and_answered_it_is_sent_as_another_request() -> None:
+    journey = Journey().benefit_known(*OF_NOBODY)
+    first = journey.one("Claim")
+    answer = await deliver_claim(first, journey.store, Outside())
+    journey.answered(answer.reason, first, *answer.resources)
+    journey.hears(coverage())
+    assert len(journey.of("Claim")) == 1
+    (question,) = journey.tasks("authorization-question")
+    journey.person(question, "resubmit")
+    (second,) = [c for c in journey.of("Claim") if c["status"] == "active"]
+    assert claim_due(None, second) == "1"
+    respx.post(SUBMIT).respond(200, content=bundle(claim_answer(second)))
+    assert (await deliver_claim(second, journey.store, Outside())).reason == "preauthorization-answered"
+
+
+@respx.mock
+async def test_a_benefit_request_that_breaks_what_may_be_sent_is_asked_about_and_not_sent() -> None:
+    route = respx.route().respond(200)
+    journey = Journey()
+    journey.hears(*OF_NOBODY)
+    request = journey.one("CoverageEligibilityRequest")
+    answer = await deliver_benefit(request, journey.store, Outside())
+    assert (answer.reason, route.call_count) == ("benefit-unsendable", 0)
+    journey.answered(answer.reason, request, *answer.resources)
+    assert journey.status == ("question", "on-hold")
+    (question,) = journey.tasks("authorization-question")
+    assert "cp-pas-subscriber" in question["input"][0]["valueString"]
+    journey.person(question, "required")
+    assert len(journey.of("Claim")) == 1
+
+
+@respx.mock
+async def test_an_inquiry_that_breaks_what_may_be_sent_leaves_the_doubt_to_a_person() -> None:
+    route = respx.route().respond(200)
+    journey = Journey().benefit_known(*OF_NOBODY)
+    answer = await deliver_inquiry(journey.one("Claim"), journey.store, Outside())
+    assert answer is not None
+    assert (answer.reason, route.call_count) == ("preauthorization-unreadable", 0)
+    journey.answered(answer.reason, journey.one("Claim"), *answer.resources)
+    assert journey.status == ("question", "on-hold")
 
 
 # When a delivery starts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.auth.responses import answers_claim, received, responses_in, standing
+from services.auth.responses import answers_claim, received, responses_in, reviews, standing
 from shared.catalogue import HCPCS
 from tests.services.auth.journey import Journey, claim_answer
 from tests.services.auth.patient import BASE, coded, validator
@@ -64,6 +64,14 @@ def test_answers_keep_apart_by_the_payers_own_name_for_them() -> None:
     nameless = claim_answer(own, identifier=[own["identifier"][0]])
     del nameless["id"]
     assert len(ids | {received(own, nameless, BASE)["id"]}) == 3
+
+
+def test_a_reason_in_another_type_of_value_is_passed_over() -> None:
+    own = claim()
+    answer = claim_answer(own, "A3")
+    (action,) = answer["item"][0]["adjudication"][0]["extension"]
+    action["extension"].append({"url": "reasonCode", "valueString": "not necessary"})
+    assert [r.reasons for r in reviews(answer)] == [({"text": "Not medically necessary"},)]
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def having(*profiles: dict[str, Any], below: Definitions | None = None) -> Valid
 
 
 def told(validator: Validator, resource: Any, *names: str) -> list[tuple[str, str]]:
-    """(code, expression) of every issue of a resource with profiles of this file."""
-    return [(i.code, i.expression) for i in issues(validator, resource, *names)]
+    """(code, expression) of every issue of a resource with profiles of this file, sorted."""
+    return sorted((i.code, i.expression) for i in issues(validator, resource, *names))
 
 
 def issues(validator: Validator, resource: Any, *names: str) -> list[Issue]:

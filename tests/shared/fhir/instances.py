@@ -34,17 +34,17 @@ def _of_resource(value: dict[str, Any], scope: Scope, definitions: Definitions) 
 
 
 def _inside(value: Any, structure: Structure, element: Element, scope: Scope, d: Definitions) -> Iterator[Asked]:
-    known = {name: found for child in structure.children.get(element.id, ()) for name, *found in _names(child)}
-    for name, item in value.items():
-        child, type_ = known.get(name, (None, None))
-        for one in item if isinstance(item, list) else [item]:
-            if child is not None and one is not None:
+    known = {n: (child, t) for child in structure.children.get(element.id, ()) for n, t in _names(child)}
+    for name in known.keys() & value.keys():
+        child, type_ = known[name]
+        for one in value[name] if isinstance(value[name], list) else [value[name]]:
+            if one is not None:
                 yield from _of_member(one, structure, child, type_, scope, d)
 
 
-def _names(child: Element) -> Iterator[tuple[str, Element, Type]]:
+def _names(child: Element) -> Iterator[tuple[str, Type]]:
     for type_ in child.types or (Type(""),):
-        yield child.name + (type_.code[:1].upper() + type_.code[1:] if child.choice else ""), child, type_
+        yield child.name + (type_.code[:1].upper() + type_.code[1:] if child.choice else ""), type_
 
 
 def _of_member(

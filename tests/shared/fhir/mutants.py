@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from shared.fhir.definitions import Definitions, Element, Structure, Type
 
 Steps = tuple[str | int, ...]
+Change = Callable[[Any, Any], object]
 
 
 class Site(NamedTuple):
@@ -27,6 +28,21 @@ ILLEGAL: dict[str, Any] = {
     "oid": "1.2", "positiveInt": 0, "string": 1, "time": "10:00", "unsignedInt": -1, "uri": "a b", "url": "a b",
     "uuid": "urn:uuid:1", "xhtml": "<div>a</div>",
 }  # fmt: skip
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "Attachment": {"data": "iVBORw0KGgo="},
+    "Coding": {"system": "relative", "code": "a"},
+    "ContactPoint": {"value": "1"},
+    "Extension": {"url": "https://example.org/both", "valueCode": "a", "extension": [{"url": "b", "valueCode": "c"}]},
+    "Narrative": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml"><script/></div>'},
+    "Period": {"start": "2026-12-02", "end": "2026-12-01"},
+    "Quantity": {"value": 1, "code": "mg"},
+    "Range": {"low": {"value": 2}, "high": {"value": 1}},
+    "Ratio": {"numerator": {"value": 1}},
+    "Reference": {"reference": "#nowhere"},
+}
+"""An object of each type that breaks an invariant of that type, and nothing else."""
 
 
 def mutants(resource: dict[str, Any], definitions: Definitions) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -72,15 +88,15 @@ def _names(element: Element) -> Iterator[tuple[str, Type]]:
         yield element.name + (t.code[0].upper() + t.code[1:] if element.choice else ""), t
 
 
-def _changes(site: Site, definitions: Definitions) -> Iterator[tuple[str, Callable[[Any, Any], object]]]:
+def _changes(site: Site, definitions: Definitions) -> Iterator[tuple[str, Change]]:
     """(name, in-place change of the object) for one member."""
     element, type_, value = site.element, site.type, site.value
     first = value[0] if isinstance(value, list) else value
 
-    def put(item: Any) -> Callable[[Any, Any], object]:
+    def put(item: Any) -> Change:
         return lambda place, name: place.__setitem__(name, item)
 
-    def one(item: Any) -> Callable[[Any, Any], object]:
+    def one(item: Any) -> Change:
         return put([item, *value[1:]] if isinstance(value, list) else item)
 
     yield "unknown element", lambda place, _: place.__setitem__("notOfFhir", True)
@@ -97,6 +113,12 @@ def _changes(site: Site, definitions: Definitions) -> Iterator[tuple[str, Callab
         yield "code outside the value set", one("banana")
     if type_.code == "Reference" and type_.targets and isinstance(first, dict):
         yield "wrong target", one({"reference": f"{min(definitions.resource_types - type_.targets)}/1"})
+    yield from _invariants(type_, first, one)
     if element.choice:
         other = "Boolean" if type_.code != "boolean" else "String"
         yield "two of a choice", lambda place, _: place.__setitem__(element.name + other, other == "Boolean" or "a")
+
+
+def _invariants(type_: Type, first: Any, one: Callable[[Any], Change]) -> Iterator[tuple[str, Change]]:
+    if type_.code in BROKEN and isinstance(first, dict) and not type_.profiles:
+        yield "invariant broken", one(BROKEN[type_.code])

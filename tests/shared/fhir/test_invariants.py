@@ -343,6 +343,22 @@ def test_no_rule_is_brought_down_by_malformed_elements(key: str, junk: Any) -> N
 UCUM = {"system": "http://unitsofmeasure.org"}
 
 
+def defining() -> dict[str, Any]:
+    return {"definition": {"resource": [{"fhirVersion": ["4.0.1"]}]}}
+
+
+def guide(group: str) -> dict[str, Any]:
+    return {"grouping": [{"id": "a", "name": "a"}], "resource": [{"groupingId": group}, {"reference": PATIENT}]}
+
+
+def member(reference: str) -> dict[str, Any]:
+    return {"member": {"reference": reference}, "onBehalfOf": {"reference": "Organization/1"}}
+
+
+def elements(*paths: str) -> dict[str, Any]:
+    return {"element": [{"path": path} for path in paths]}
+
+
 def consent(scope: str) -> dict[str, Any]:
     return {"scope": coded("something", scope)}
 
@@ -356,6 +372,7 @@ ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "cmp-2": ({"emptyReason": CONCEPT, "entry": [PATIENT]}, {"emptyReason": CONCEPT}),
     "cnt-3": (UCUM | {"value": Decimal("1.5"), "code": "1"}, UCUM | {"value": 1, "code": "1"}),
     "con-1": ({"type": CONCEPT}, {"summary": CONCEPT}),
+    "ctm-1": (member("Patient/1"), member("Practitioner/1")),
     "con-2": ({"id": "a"}, {"detail": [PATIENT]}),
     "cpl-3": ({"detail": {}, "reference": PATIENT}, {"reference": PATIENT}),
     "dis-1": (UCUM | {"value": 1}, UCUM | {"value": 1, "code": "m"}),
@@ -367,6 +384,8 @@ ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "imm-1": ({"publicationDate": "2026"}, {"reference": "http://a"}),
     "lst-1": ({"emptyReason": CONCEPT, "entry": []}, {"entry": []}),
     "mad-1": ({"text": "a"}, {"rateQuantity": {"value": 1}}),
+    "ig-1": (guide("b"), guide("a")),
+    "ig-2": (defining(), defining() | {"fhirVersion": ["4.0.1"]}),
     "mdd-1": ({"whenPrepared": "2026-11-21", "whenHandedOver": "2026-11-20"}, {"whenHandedOver": "2026-11-20"}),
     "mqty-1": ({"value": 1, "code": "USD", "system": "a:b"}, {"value": 1, "code": "USD"}),
     "org-3": ({"use": "home"}, {"use": "work"}),
@@ -376,7 +395,9 @@ ALONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ppc-4": (consent("adr"), consent("treatment")),
     "ppc-5": (consent("treatment"), consent("treatment") | {"patient": PATIENT}),
     "qrs-1": ({"answer": [], "item": []}, {"item": []}),
+    "que-7": ({"operator": "exists", "answerString": "a"}, {"operator": "exists", "answerBoolean": True}),
     "que-12": ({"enableWhen": [{}, {}]}, {"enableWhen": [{}]}),
+    "ras-2": ({"probabilityDecimal": Decimal("100.1")}, {"probabilityDecimal": 100}),
     "sev-1": ({"name": "a", "query": "AAAA"}, {"query": "AAAA"}),
     "sqty-1": ({"comparator": "<"}, {"value": 1}),
     "tim-6": ({"periodMax": 2}, {"periodMax": 2, "period": 1}),
@@ -394,8 +415,24 @@ def test_the_rule_tells_the_broken_object_from_the_good_one(key: str) -> None:
     assert not BROKEN[key](good, Scope({}))
 
 
+def structure(snapshot: dict[str, Any], differential: dict[str, Any]) -> Scope:
+    named = {"resourceType": "StructureDefinition", "kind": "resource", "type": "Patient"}
+    return Scope({**named, "snapshot": snapshot, "differential": differential})
+
+
+def test_the_elements_of_a_structure_stand_below_its_type() -> None:
+    good, bad = elements("Patient", "Patient.name"), elements("Patient", "Person.name")
+    for key in ("sdf-8", "sdf-8a"):
+        assert BROKEN[key](good, structure(good, good)) is False
+        assert BROKEN[key](bad, structure(bad, bad)) is True
+    deep = elements("Patient.name.given", "Patient.contact")
+    assert BROKEN["sdf-8a"](deep, structure(good, deep)) is False
+    assert BROKEN["sdf-8"](elements(), structure(elements(), good)) is True
+    assert BROKEN["sdf-8"](elements("Other"), Scope({"kind": "logical"})) is False
+
+
 def test_every_rule_is_tried_here() -> None:
-    assert BROKEN.keys() == CASES.keys() | ALONE.keys()
+    assert BROKEN.keys() == CASES.keys() | ALONE.keys() | {"sdf-8", "sdf-8a"}
 
 
 def test_a_national_provider_identifier_has_its_check_digit() -> None:

@@ -34,6 +34,7 @@ def test_formatting_links_and_own_images_are_allowed(inner: str) -> None:
         "<img src='data:image/svg+xml;base64,AA'/>", "<img src='data:text/html,a'/>", "<q cite='http://x.org'>a</q>",
         "<p style='background: url( http://x.org/p)'>a</p>", "<p style='background:url(\"//x.org/p\")'>a</p>",
         "<p style='width: expression(a())'>a</p>", "<p style='u\\72l(a)'>a</p>", "<p style='@import a'>a</p>",
+        "<p hidden='a'>a</p>", "<tr idref='a'>a</tr>", "<a href='#a' target='_top'>a</a>", "<p data-a='b'>a</p>",
         "<?php a ?>a", "<p>a", "a</div><div>b", "&unknown;", "", "  \n", "<p/>", "&#0;",
     ],
 )  # fmt: skip

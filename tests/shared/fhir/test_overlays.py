@@ -184,8 +184,8 @@ def test_children_are_narrowed_inside_data_types_and_primitives() -> None:
     timed = {"extension": [{"url": "u", "valueDateTime": "2026"}]}
     assert told(validator, patient(name=[{"family": "a"}], birthDate="2026", _birthDate=timed), "p") == []
     assert told(validator, patient(name=[{"family": "a"}, {"text": "b"}], birthDate="2026"), "p") == [
-        ("required", "Patient.name[1].family"),
         ("required", "Patient.birthDate.extension"),
+        ("required", "Patient.name[1].family"),
     ]
 
 
@@ -352,6 +352,24 @@ def test_extensions_inside_extensions_are_sliced_and_kept_to_their_definition() 
         ("required", "ServiceRequest.extension[0].extension"),
         ("structure", "ServiceRequest.extension[0].extension[0]"),
     ]
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [{"id": "Observation.component"}, {"id": "Observation.component.interpretation", "min": 1}],
+        [sliced("Observation.component", "value:code"), {"id": "Observation.component:a", "max": "1"},
+         {"id": "Observation.component:a.code", "min": 1, "patternCodeableConcept": concept("red")}],
+        [sliced("Observation.component", "value:code", rules="closed"), {"id": "Observation.component:a"},
+         {"id": "Observation.component:a.code", "min": 1, "patternCodeableConcept": concept("blue")}],
+    ],
+)  # fmt: skip
+def test_of_very_many_faults_the_first_thousand_are_told(elements: list[dict[str, Any]]) -> None:
+    many = [{"code": concept("red")} for _ in range(20_000)]
+    resource = {"resourceType": "Observation", "status": "final", "code": {"text": "a"}, "component": many}
+    found = issues(one("Observation", *elements), resource, "p")
+    assert len(found) == 1001
+    assert found[-1].code == "too-costly"
 
 
 def test_what_a_profile_expects_is_said_and_what_was_there_is_not() -> None:

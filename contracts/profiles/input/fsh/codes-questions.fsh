@@ -14,6 +14,7 @@ Description: "What a Task asks a person: the type of its input."
 * #appeal "Appeal" "The payer denied the request: is it appealed?"
 * #benefit-refused-by-payer "Benefit request refused" "The payer refused the benefit request as wrong."
 * #benefit-unreadable "Benefit answer unreadable" "The payer's benefit answer cannot be read."
+* #benefit-unsendable "Benefit request unsendable" "The benefit request breaks what a payer may be sent, and was not sent."
 * #no-billing-code "No billing code" "The drug has no billing code on the date of service."
 * #no-criteria "No criteria" "No criteria of this payer for this drug are adopted: is it asked for without?"
 * #order-changed "Order changed" "The order is not what the payer was asked for any more."
@@ -23,6 +24,7 @@ Description: "What a Task asks a person: the type of its input."
 * #payer-unknown "Payer unknown" "The coverage names no payer this practice knows."
 * #preauthorization-refused-by-payer "Request refused" "The payer refused the request as wrong."
 * #preauthorization-unreadable "Answer unreadable" "The payer's answer to the request cannot be read."
+* #preauthorization-unsendable "Request unsendable" "The request breaks what a payer may be sent, and was not sent."
 // scheduling
 * #no-capacity-in-window "No capacity" "No chair and nurse are free in the whole window of a dose."
 * #hold-unanswered "Hold unanswered" "Every hold of a time went unanswered."
@@ -46,6 +48,7 @@ Title: "Questions of auth"
 Description: "What auth asks a person about a benefit or an authorization."
 * Question#benefit-refused-by-payer
 * Question#benefit-unreadable
+* Question#benefit-unsendable
 * Question#no-billing-code
 * Question#no-criteria
 * Question#order-changed
@@ -55,6 +58,7 @@ Description: "What auth asks a person about a benefit or an authorization."
 * Question#payer-unknown
 * Question#preauthorization-refused-by-payer
 * Question#preauthorization-unreadable
+* Question#preauthorization-unsendable
 
 ValueSet: SchedulingQuestions
 Id: scheduling-question
