@@ -10,6 +10,8 @@ from shared.fhir.problems import Check, Problems, Scope, one
 
 _REMEMBERED = 4096
 """Codings kept."""
+_SHORT = 10_000
+"""Characters of a text of which the limit is far."""
 
 
 def binding_of(code: str, codings: frozenset[tuple[str, str]], *, text: bool = False) -> Check | None:
@@ -79,3 +81,34 @@ def remembering(check: Check) -> Check:
         return found
 
     return remembered
+
+
+def remembering_concept(check: Check) -> Check:
+    """The same for a CodeableConcept of one such coding, with or without a text, which is looked at every time."""
+    known: set[tuple[str, str]] = set()
+
+    def remembered(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        coding = _only_coding(value)
+        if coding is None:
+            return check(value, parent, scope)
+        if coding in known:
+            return None
+        found = check(value, parent, scope)
+        if found is None and len(known) < _REMEMBERED:
+            known.add(coding)
+        return found
+
+    return remembered
+
+
+def _only_coding(value: Any) -> tuple[str, str] | None:
+    """(system, code) where there is nothing else but a short text."""
+    listed = value.get("coding") if value.__class__ is dict else None
+    if listed.__class__ is not list or len(listed) != 1 or listed[0].__class__ is not dict or len(listed[0]) != 2:
+        return None
+    if len(value) > 1:
+        text = value.get("text")
+        if len(value) > 2 or text.__class__ is not str or not 0 < len(text) < _SHORT:
+            return None
+    system, code = listed[0].get("system"), listed[0].get("code")
+    return (system, code) if system.__class__ is code.__class__ is str else None

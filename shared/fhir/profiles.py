@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from shared.fhir import definitions
-from shared.fhir.bindings import coding_in, concept_in, remembering
+from shared.fhir.bindings import coding_in, concept_in, remembering, remembering_concept
 from shared.fhir.closures import (
     Members,
     Rule,
@@ -232,8 +232,10 @@ class Validator:
         single = self._typed(type_.profiles[0] if type_.profiles else type_.code)
         if type_.code == "Coding":
             return self._coding(single)
+        if type_.code == "CodeableConcept":
+            return self._objects.setdefault(("CodeableConcept", "remembered"), remembering_concept(single))
         if type_.code == "Reference":
-            return also(single, leading_to(type_.targets, self._definitions.resource_types))
+            return leading_to(single, type_.targets, self._definitions.resource_types)
         if type_.code == "Extension" and self._extensions:
             single = also(single, self._defined)
         return also(single, self._understood) if element.name == "modifierExtension" else single

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,8 +26,6 @@ class Item(NamedTuple):
         """Its part of the path."""
         return "" if self.at is None else f"[{self.at}]"
 
-
-_NOWHERE: list[int] = []
 
 Matcher = Callable[[Item, Scope], bool]
 
@@ -97,14 +95,14 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
                 break
             for at in where:
                 counts[at] += 1
-                demand, limit = named[at].get(item[3]), most[at]
-                if demand is not None and (wrong := demand(item[1], item[2], scope)):
+                demand, limit = named[at].get(item.type), most[at]
+                if demand is not None and (wrong := demand(item.value, item.beside, scope)):
                     found += under(item.label, wrong)
                 if limit is not None and counts[at] > limit:
-                    found.append(_surplus(decided[at], item))
+                    found.append(surplus(decided[at], item.label))
         for at, slice_ in least:
             if counts[at] < slice_.minimum:
-                found.append(_shortage(slice_))
+                found.append(shortage(slice_))
         for at, inner in again:
             found += inner([item for item, where in zip(items, placed, strict=True) if at in where], scope) or ()
         if not plain:
@@ -120,35 +118,66 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
         if slicing.ordered:
             yield from _disordered(items, placed)
 
+    keyed = _index(decided)
+    if plain and keyed and not again:
+        return Lookup(decided, *keyed, check)
     return check
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Open slices all told by a key in one place: what is said of an item is looked up, and nothing else is asked.
+
+    `index`: key -> positions of slices; `whole` is the same group for items of any kind.
+    """
+
+    slices: tuple[Slice, ...]
+    place: tuple[str, str]
+    index: Mapping[Any, list[int]]
+    whole: Group
+
+    def __call__(self, items: list[Item], scope: Scope) -> Problems:
+        return self.whole(items, scope)
+
+    def positions(self) -> Callable[[Any], Sequence[int]]:
+        """The slices the value of an item is in."""
+        (coding, name), index, place = self.place, self.index, self.place
+
+        def by_text(value: Any) -> Sequence[int]:
+            text = value.get(name) if value.__class__ is dict else None
+            return index.get(text, ()) if text.__class__ is str else ()
+
+        def by_coding(value: Any) -> Sequence[int]:
+            concept = value.get(name) if value.__class__ is dict else None
+            listed = concept.get("coding") if concept.__class__ is dict else None
+            if listed.__class__ is list and len(listed) == 1 and listed[0].__class__ is dict:
+                system, code = listed[0].get("system"), listed[0].get("code")
+                return index.get((system, code), ()) if system.__class__ is code.__class__ is str else ()
+            return _looked_up(index, found_at(place, Item(None, value, None, "")))
+
+        if not name:
+            return lambda value: _looked_up(index, found_at(place, Item(None, value, None, "")))
+        return by_coding if coding else by_text
 
 
 def _placing(decided: tuple[Slice, ...]) -> Callable[[Item, Scope], list[int]]:
     """The positions of the slices an item is in: looked up where all of them have a key in the same place."""
-    keyed = [s.matches for s in decided if isinstance(s.matches, Keyed)]
-    if len(keyed) == len(decided) and len({k.place for k in keyed}) == 1:
-        place = keyed[0].place
-        index: dict[Any, list[int]] = {}
-        for at, matcher in enumerate(keyed):
-            for key in matcher.keys:
-                index.setdefault(key, []).append(at)
-        return (
-            _by_name(index, place[1])
-            if not place[0] and place[1]
-            else (lambda item, scope: _looked_up(index, found_at(place, item)))
-        )
+    if keyed := _index(decided):
+        place, index = keyed
+        return lambda item, scope: _looked_up(index, found_at(place, item))
     return lambda item, scope: [at for at, s in enumerate(decided) if s.matches and s.matches(item, scope)]
 
 
-def _by_name(index: Mapping[Any, list[int]], name: str) -> Callable[[Item, Scope], list[int]]:
-    """The slices of items that have their key in a member of that name, such as the url of extensions."""
-
-    def placing(item: Item, scope: Scope) -> list[int]:
-        value = item[1]
-        key = value.get(name) if value.__class__ is dict else None
-        return index.get(key, _NOWHERE) if key.__class__ is str else _NOWHERE
-
-    return placing
+def _index(decided: tuple[Slice, ...]) -> tuple[tuple[str, str], dict[Any, list[int]]] | None:
+    """(the one place all slices have their keys in, key -> positions)."""
+    keyed = [s.matches for s in decided if isinstance(s.matches, Keyed)]
+    if not keyed or len(keyed) < len(decided) or len({k.place for k in keyed}) > 1:
+        return None
+    index: dict[Any, list[int]] = {}
+    for at, matcher in enumerate(keyed):
+        for key in matcher.keys:
+            index.setdefault(key, []).append(at)
+    return keyed[0].place, index
 
 
 def _looked_up(index: Mapping[Any, list[int]], keys: list[Any]) -> list[int]:
@@ -157,21 +186,21 @@ def _looked_up(index: Mapping[Any, list[int]], keys: list[Any]) -> list[int]:
     return sorted({at for key in keys for at in index.get(key, ())})
 
 
-def _shortage(slice_: Slice) -> Problem:
+def shortage(slice_: Slice) -> Problem:
     return Problem("", "required", f"slice {slice_.name!r} needs at least {slice_.minimum}")
 
 
-def _surplus(slice_: Slice, item: Item) -> Problem:
-    return Problem(item.label, "structure", f"slice {slice_.name!r} allows at most {slice_.maximum}")
+def surplus(slice_: Slice, label: str) -> Problem:
+    return Problem(label, "structure", f"slice {slice_.name!r} allows at most {slice_.maximum}")
 
 
 def _within(slice_: Slice, items: list[Item], scope: Scope) -> Iterator[Problem]:
     """What the default slice says of all that is in no other."""
     if len(items) < slice_.minimum:
-        yield _shortage(slice_)
+        yield shortage(slice_)
     for item in items if slice_.maximum is None else items[slice_.maximum :]:
         if slice_.maximum is not None:
-            yield _surplus(slice_, item)
+            yield surplus(slice_, item.label)
     for item in items:
         demand = slice_.demands.get(item.type)
         wrong = demand(item.value, item.beside, scope) if demand else None

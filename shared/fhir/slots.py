@@ -12,7 +12,7 @@ from typing import Any
 from shared.fhir.definitions import Element, Type
 from shared.fhir.primitives import PRIMITIVES
 from shared.fhir.problems import MOST, Demand, Problem, Problems, Scope, type_of, under
-from shared.fhir.slices import Group, Item
+from shared.fhir.slices import Group, Item, Lookup, shortage, surplus
 
 ANY = frozenset(("Resource", "DomainResource"))
 """Types of elements that hold whole resources; the type of such an item is its `resourceType`."""
@@ -69,6 +69,8 @@ def _slot(said: Said) -> Slot:
     code = element.types[0].code if element.types else ""
     if element.choice and said.group is None and not element.repeats:
         return _choice(said)
+    if isinstance(said.group, Lookup) and element.repeats and code not in PRIMITIVES and code not in ANY:
+        return _sliced(said, said.group, code)
     if said.group is not None or said.allowed is not None or code in ANY:
         return _any(said)
     if not element.repeats:
@@ -145,22 +147,53 @@ def _array(said: Said, code: str) -> Slot:
     return slot
 
 
+def _sliced(said: Said, group: Lookup, code: str) -> Slot:
+    """A child that repeats, is no primitive, and falls into open slices by a key."""
+    name, label, demand = said.element.name, f".{said.element.name}", said.demands.get(code)
+    positions, slices = group.positions(), group.slices
+    demands, limits = [s.demands.get(code) for s in slices], [s.maximum for s in slices]
+    least, most, count = said.least, said.most, len(slices)
+    needed = [(at, s) for at, s in enumerate(slices) if s.minimum]
+
+    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+        items = value.get(name, ())
+        found: list[Problem] = []
+        if items.__class__ is not list and name in value:
+            return None
+        if len(items) < least or (most is not None and len(items) > most):
+            found += _counted(len(items), least, most)
+        counts = [0] * count
+        for at, item in enumerate(items):
+            if demand is not None and (wrong := demand(item, None, scope)):
+                found += under(f"[{at}]", wrong)
+            for where in positions(item):
+                counts[where] += 1
+                asked, limit = demands[where], limits[where]
+                if asked is not None and (wrong := asked(item, None, scope)):
+                    found += under(f"[{at}]", wrong)
+                if limit is not None and counts[where] > limit:
+                    found.append(surplus(slices[where], f"[{at}]"))
+            if len(found) > MOST:
+                break
+        for at, slice_ in needed:
+            if counts[at] < slice_.minimum:
+                found.append(shortage(slice_))
+        return under(label, found) if found else None
+
+    return slot
+
+
 def _any(said: Said) -> Slot:
     """A child of any kind: a choice, a whole resource, an array of primitives, or one that is sliced."""
     items, names, label = items_of(said.element), tuple(_index(said.element)), f".{said.element.name}"
     demands, group, anyone = said.demands, said.group, said.demands.get("Resource")
-    least, most, allowed = said.least, said.most, said.allowed
     absent = under(label, [*_counted(0, said.least, None), *((group and group([], Scope({}))) or ())])
 
     def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
         if value.keys().isdisjoint(names):
             return absent or None
         found = items(value)
-        problems: list[Problem] = []
-        if len(found) < least or (most is not None and len(found) > most):
-            problems += _counted(len(found), least, most)
-        if allowed is not None:
-            problems += _disallowed(found, allowed)
+        problems = [*_counted(len(found), said.least, said.most), *_disallowed(found, said.allowed)]
         for item in found:
             demand = demands.get(item.type) or anyone
             if demand is not None and (wrong := demand(item.value, item.beside, scope)):

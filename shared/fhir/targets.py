@@ -17,21 +17,30 @@ _RESOLVING = frozenset(("transaction", "batch", "message", "document"))
 """Bundles that have to bring along what their urn references name."""
 
 
-def leading_to(targets: frozenset[str], types: frozenset[str]) -> Check:
-    """The check of where a Reference leads; nearly all are `Type/id`, which is all there is to see."""
+def leading_to(single: Check, targets: frozenset[str], types: frozenset[str]) -> Check:
+    """The check of a Reference and of where it leads; nearly all are `Type/id`, which is all there is to see.
+
+    single  the check of the Reference itself, which one of nothing but `Type/id` needs no more.
+    """
     plain = targets or types
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not dict:
-            return None
+            return single(value, parent, scope)
         text = value.get("reference")
-        if text.__class__ is str:
+        if text.__class__ is str and "type" not in value:
             kind, _, id_ = text.partition("/")
-            if kind in plain and _ID(id_) and "type" not in value:
-                return None
-        return misdirected(value, targets, scope, types)
+            if kind in plain and _ID(id_):
+                return None if len(value) == 1 else single(value, parent, scope)
+        found, more = single(value, parent, scope), misdirected(value, targets, scope, types)
+        return found if not more else [*(found or ()), *more]
 
     return check
+
+
+def _fine(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+    """The check of a Reference that has been checked."""
+    return None
 
 
 def misdirected(reference: Mapping[str, Any], targets: frozenset[str], scope: Scope, types: frozenset[str]) -> Problems:
@@ -97,7 +106,7 @@ def aimed(
     typed = [definitions.profile(target) or definitions.profile(target.partition("|")[0]) for target in targets]
     kinds = frozenset() if None in typed else frozenset(structure.type for structure in typed if structure is not None)
     kinds = frozenset() if "Resource" in kinds or "DomainResource" in kinds else kinds
-    typed_rightly = leading_to(kinds, definitions.resource_types)
+    typed_rightly = leading_to(_fine, kinds, definitions.resource_types)
     profiled = len(known) == len(found) and any(structure.url for structure in known)
 
     def check(value: Any, beside: Any, scope: Scope) -> Problems:

@@ -36,8 +36,7 @@ EVIDENCE = (
 
 ADDED: Mapping[str, dict[str, Any]] = {
     "Observation": {
-        "contained": [{"resourceType": "Specimen", "id": "s", "subject": {"reference": "Patient/elsewhere"}}],
-        "specimen": {"reference": "#s"},
+        "specimen": {"reference": "Specimen/elsewhere"},
         "hasMember": [{"reference": "Observation/elsewhere"}],
         "note": [{"authorReference": {"reference": "Practitioner/elsewhere"}, "text": "x"}],
         "component": [{"code": {"text": "x"}, "valueString": "x"}],
@@ -51,6 +50,10 @@ ADDED: Mapping[str, dict[str, Any]] = {
     "DocumentReference": {
         "relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/elsewhere"}}],
         "content": [{"attachment": {"contentType": "text/plain", "data": "aXJvbg==", "url": "Binary/x"}}],
+    },
+    "MedicationStatement": {
+        "contained": [{"resourceType": "Practitioner", "id": "p", "qualification": [{"code": {"text": "x"}}]}],
+        "informationSource": {"reference": "#p"},
     },
     "Patient": {"contact": [{"organization": {"reference": "Organization/elsewhere"}}]},
     "Practitioner": {"qualification": [{"code": {"text": "x"}, "issuer": {"reference": "Organization/elsewhere"}}]},
