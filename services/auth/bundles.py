@@ -18,9 +18,8 @@ from shared.core import CANONICAL, Resource, derived_id, reference
 from shared.fhir.outcomes import Issue
 from shared.settings import Payer, Site
 
-PARTIES = ("Patient", "Practitioner", "Organization", "PractitionerRole", "Coverage")
+PARTIES = ("Medication", "Patient", "Practitioner", "Organization", "PractitionerRole", "Coverage")
 """Whom a request is about and who has to do with it; each cites only those before it. Nothing else follows evidence."""
-
 REQUEST = CANONICAL + "StructureDefinition/pas-request|1"
 REQUEST_META = {"profile": [PAS + "profile-pas-request-bundle"]}
 

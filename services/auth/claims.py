@@ -134,9 +134,10 @@ def _priority(order: Resource) -> str:
 
 
 def _care_team(case: Case) -> dict[str, Any]:
-    """The prescriber, where we hold it: what is cited must travel along."""
+    """The prescriber, where we hold it (what is cited must travel along) and it is not the patient or a device."""
     requester = target(case.order.get("requester"))
-    if case.facts.at(requester) is None:
+    found = case.facts.at(requester)
+    if found is None or found["resourceType"] not in ("Organization", "Practitioner", "PractitionerRole"):
         return {}
     scope = {"url": PAS + "extension-careTeamClaimScope", "valueBoolean": True}
     return {"careTeam": [{"extension": [scope], "sequence": 1, "provider": {"reference": requester}}]}

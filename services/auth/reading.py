@@ -8,7 +8,7 @@ from services.auth.words import references
 from shared.core import Resource, reference
 from shared.ports import Reader
 
-PARTIES = ("Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Coverage")
+PARTIES = ("Medication", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Coverage")
 """Kinds that may live in another patient's lane, where they were first received."""
 
 DEPTH = 3

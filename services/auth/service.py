@@ -39,6 +39,7 @@ READS = {
     "Condition": "condition|1",
     "Coverage": "coverage|1",
     "DocumentReference": "document-reference|1",
+    "Medication": "medication|1",
     "MedicationRequest": "medication-request|1",
     "MedicationStatement": "medication-statement|1",
     "Observation": "observation|1",
@@ -46,6 +47,7 @@ READS = {
     "Patient": "patient|1",
     "Practitioner": "practitioner|1",
     "PractitionerRole": "practitioner-role|1",
+    "RelatedPerson": "related-person|1",
     "ServiceRequest": "received-order|1",
     "ServiceRequest#filler-order": "filler-order|1",
 }

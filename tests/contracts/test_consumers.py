@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -101,14 +101,6 @@ async def opened(folder: Path, service: Service) -> Hearer:
     return hearer
 
 
-@pytest.fixture
-async def hearers(tmp_path: Path) -> AsyncIterator[dict[str, Hearer]]:
-    made = {s.name: await opened(tmp_path, s) for s in SERVICES}
-    yield made
-    for hearer in made.values():
-        await hearer.runner.database.close()
-
-
 def test_every_kind_that_is_read_has_a_producer_and_examples() -> None:
     for service in SERVICES:
         for kind, profile in service.reads.items():
@@ -122,9 +114,13 @@ def test_every_kind_that_is_read_has_a_producer_and_examples() -> None:
 
 @pytest.mark.parametrize(("service", "kind", "path"), HEARD, ids=lambda v: getattr(v, "name", getattr(v, "stem", v)))
 async def test_a_service_that_knows_nothing_else_decides_on_each_example(
-    hearers: dict[str, Hearer], service: Service, kind: str, path: Path
+    tmp_path: Path, service: Service, kind: str, path: Path
 ) -> None:
-    assert await hearers[service.name].hear(about_one_patient(path)) == "done"
+    hearer = await opened(tmp_path, service)
+    try:
+        assert await hearer.hear(about_one_patient(path)) == "done"
+    finally:
+        await hearer.runner.database.close()
 
 
 def _of(service: str) -> Sequence[Path]:

@@ -102,6 +102,7 @@ VARIANTS = [
     pytest.param([*without("Coverage"), CHILDS, MOTHER], id="a coverage of somebody else"),
     pytest.param([*referral()[1:], order(requester=PRACTITIONER)], id="a practitioner without a role"),
     pytest.param([*referral()[1:], order(requester={"reference": "Practitioner/gone"})], id="a prescriber we lack"),
+    pytest.param([*referral()[1:], order(requester={"reference": "Patient/in-p"})], id="a patient who refers himself"),
     pytest.param(complete([*referral()[1:], CITING, DOCUMENT]), id="a document with its content"),
     pytest.param(complete([*referral()[1:], CITING, ELSEWHERE]), id="a document that lies elsewhere"),
     pytest.param(complete([r for r in referral() if r["id"] != "in-ferritin"] + [NOT_IN_UCUM]), id="units of its own"),
