@@ -68,7 +68,7 @@ class Handle:
     async def reader(self) -> AsyncIterator[Reader]:
         """A short read of the service's own store."""
         async with self.database.reading() as tx:
-            yield store.StoreReader(tx)
+            yield store.StoreReader(tx, self.runner.border.stored)
 
     async def quarantine(self, client: str, place: str, issues: Iterable[Issue], body: bytes) -> None:
         """Keeps what was refused with its issues, where a person sees it (`carepod quarantine`)."""

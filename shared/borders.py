@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.core import CANONICAL, Resource, Service
 from shared.fhir.outcomes import Issue
+from shared.places import public
 
 if TYPE_CHECKING:
     from shared.fhir.profiles import Validator
 
 PROFILE = CANONICAL + "StructureDefinition/"
 DECISION_MESSAGE = PROFILE + "decision-message|1.0"
+
+_DIGITS = 6
+"""Digits of a version that count: Python reads no number of thousands."""
 
 Check = Callable[[Resource, str], Sequence[Issue]]
 """(resource, canonical|version of a profile, or "" for base R4) -> its issues."""
@@ -56,18 +60,22 @@ def types_of(kinds: Iterable[str]) -> frozenset[str]:
 def stamped(resource: Resource, named: str) -> Resource:
     """The resource declaring our profile `name|version`, beside the profiles of others it came with."""
     meta = resource.get("meta", {})
-    return {**resource, "meta": {**meta, "profile": [*_of_others(meta), PROFILE + named]}}
+    return {**resource, "meta": {**_unprofiled(meta), "profile": [*_of_others(meta), PROFILE + named]}}
 
 
 def undeclared(meta: Mapping[str, Any]) -> dict[str, Any]:
     """A `meta` without the profiles that are ours to declare."""
     others = _of_others(meta)
-    rest = {k: v for k, v in meta.items() if k != "profile"}
-    return {**rest, "profile": others} if others else rest
+    return {**_unprofiled(meta), "profile": others} if others else _unprofiled(meta)
+
+
+def _unprofiled(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in meta.items() if k not in ("profile", "_profile")}
 
 
 def _of_others(meta: Mapping[str, Any]) -> list[str]:
-    return [p for p in meta.get("profile", ()) if not p.startswith(PROFILE)]
+    """Profiles named that are not ours; one only an extension speaks of is null."""
+    return [p for p in meta.get("profile", ()) if p is not None and not p.startswith(PROFILE)]
 
 
 def version_said(resource: Resource, name: str) -> int:
@@ -77,8 +85,8 @@ def version_said(resource: Resource, name: str) -> int:
     for canonical in listed if isinstance(listed, list) else ():
         url, _, version = str(canonical).partition("|")
         major = version.partition(".")[0]
-        if url == PROFILE + name and major.isdecimal() and len(major) < 5:
-            return int(major)
+        if url == PROFILE + name and major.isdecimal():
+            return int(major[:_DIGITS])
     return 0
 
 
@@ -89,6 +97,15 @@ def checking(validator: Validator) -> Check:
         return validator.check(resource, (profile,) if profile else ())
 
     return check
+
+
+class OutOfReach(Exception):
+    """Something stored is of a version that nothing turns into the one this release works with."""
+
+    @property
+    def told(self) -> str:
+        """What may be said of it anywhere."""
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,10 @@ class Border:
         declared = stamped(resource, named) if named else resource
         return declared, self._broken(declared, named)
 
+    def read(self, resources: Sequence[Resource]) -> list[Resource]:
+        """What of a message this service reads, as it came."""
+        return [r for r in resources if self._read(r) is not None]
+
     def heard(self, resources: Sequence[Resource]) -> tuple[list[Resource], list[Issue]]:
         """What a message brings that this service reads, in the version it understands, and what is wrong with it."""
         read: list[Resource] = []
@@ -125,11 +146,11 @@ class Border:
         return read, issues
 
     def stored(self, resource: Resource) -> Resource:
-        """A stored resource in the version this release works with. Raises ValueError when nothing leads there."""
+        """A stored resource in the version this release works with. Raises OutOfReach when nothing leads there."""
         named = self.service.profiles.get(kind_of(resource)) or self._read(resource) or ""
         current, issues = self._upcast(resource, named) if named else (resource, [])
         if issues:
-            raise ValueError(issues[0].diagnostics)
+            raise OutOfReach(issues[0].diagnostics)
         return current
 
     def _read(self, resource: Resource) -> str | None:
@@ -160,4 +181,5 @@ class Border:
 
     def _broken(self, resource: Resource, named: str) -> list[Issue]:
         found = self.check(resource, PROFILE + named if named else "")
-        return [i for i in found if i.severity in ("fatal", "error")]
+        wrong = (i for i in found if i.severity in ("fatal", "error"))
+        return [replace(i, expression=public(i.expression)) for i in wrong]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from shared.clock import Clock, stamp, uuid7
 from shared.core import Decision, Event, Needs, Resource, Service, derived_id, reference
 from shared.messages import Catalogue, headers_of, partition_of, routing_keys, written
 from shared.ports import Conflict
+
+ROUNDS = 60
+"""How often one event may ask for more lanes or meet a conflict before it counts as failed."""
 
 
 class Unfit(Exception):
@@ -30,6 +34,11 @@ class MoreLanes(Exception):
     def __init__(self, lanes: Iterable[str]) -> None:
         super().__init__("more lanes are needed")
         self.lanes = frozenset(lanes)
+
+
+async def pause(turn: int) -> None:
+    """A little longer each time: who holds what is wanted may be done then."""
+    await asyncio.sleep(min(0.1, 0.005 * (turn + 1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,21 @@ Law of this file: what was received is in the inbox before it is acknowledged, a
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
-from shared import refused, store
+from shared import store
+from shared.asking import Asking, Telling
 from shared.borders import Border
 from shared.clock import Clock
-from shared.core import Decision, Event, Resource, Service, reference
-from shared.decide import Decider, MoreLanes
+from shared.core import Event, Service
+from shared.decide import ROUNDS, Decider, MoreLanes, pause
 from shared.failpoints import Failpoints
 from shared.failures import described
-from shared.messages import Catalogue, Letter, Malformed, merged, new_trace, opened
+from shared.messages import Catalogue, Letter, Malformed, merged, opened
 from shared.ports import Conflict, Database, Incoming, Unavailable
 from shared.turns import Turns
 
@@ -27,8 +27,6 @@ log = logging.getLogger("carepod.run")
 
 ATTEMPTS = 6
 """How often a message is tried before it is parked."""
-ROUNDS = 60
-"""How often one event may ask for more lanes or meet a conflict before it counts as failed."""
 ASIDE = 3
 """How many lanes of a batch may fail before all of it is decided lane by lane."""
 CAUSE_PATIENCE = timedelta(seconds=30)
@@ -67,6 +65,10 @@ class Hearing:
     clock: Clock
     failpoints: Failpoints
     done: Callable[[], None]
+    asking: Asking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asking = Asking(self.service, self.database, self.border, self.decider, self.clock, self.done)
 
     async def receive(self, messages: Sequence[Incoming]) -> None:
         """Takes a batch of messages in one transaction; lanes where that fails are decided apart.
@@ -80,29 +82,40 @@ class Hearing:
             try:
                 letters.append((self._opened(message), message))
             except Malformed as malformed:
-                await self._parked(message, malformed)
+                await self._unopened(message, malformed)
         if letters:
             for lane in sorted(await self._batch(letters)):
                 await self.advance(lane)
         self.failpoints.reach("consumer.before_ack")
 
     def _opened(self, message: Incoming) -> Letter:
-        """The message with what of it this service reads. Raises Malformed."""
-        letter = opened(message, self.catalogue)
+        """The message with what of it this service reads, and why it cannot be taken, if so.
+
+        Raises Malformed where it cannot even be read.
+        """
+        letter, reason = self._readable(message)
         try:
             read, issues = self.border.heard(letter.resources)
         except Exception as error:  # noqa: BLE001
             log.warning("a message could not be checked: %s", described(error))
-            raise Malformed("profile", letter) from None
+            read, issues, reason = self.border.read(letter.resources), [], reason or "profile"
         letter = replace(letter, resources=tuple(read))
-        if issues:
-            raise Malformed("profile", letter, issues)
-        return letter
+        reason = reason or ("profile" if issues else "")
+        return replace(letter, wrong=Malformed(reason, letter, issues)) if reason else letter
+
+    def _readable(self, message: Incoming) -> tuple[Letter, str]:
+        """What a message says, and what is wrong with its envelope."""
+        try:
+            return opened(message, self.catalogue), ""
+        except Malformed as malformed:
+            if malformed.letter is None:
+                raise
+            return malformed.letter, malformed.reason
 
     async def _batch(self, letters: Letters) -> frozenset[str]:
         """Puts the messages into the inbox and decides what can be; returns the lanes left to be decided apart."""
         lanes = frozenset(letter.lane for letter, _ in letters)
-        apart: frozenset[str] = frozenset()
+        apart = frozenset(letter.lane for letter, _ in letters if letter.wrong is not None)
         while True:
             work = _Work()
             try:
@@ -125,7 +138,7 @@ class Hearing:
             lanes = {letter.lane for letter in fresh.values()} & deciding
             if lanes:
                 await self._advanced(unit, lanes, work, fresh)
-                await self._closed(unit)
+                await self._closed(unit, Telling.ALL)
             await unit.flush()
             self.failpoints.reach("loop.before_commit")
         self.done()
@@ -156,45 +169,40 @@ class Hearing:
                 raise
             except Exception as error:  # noqa: BLE001
                 log.warning("a message could not be stored: %s", described(error))
-                await self._parked(message, Malformed("unstorable"))
+                await self._unopened(message, Malformed("unstorable"))
 
-    async def _parked(self, message: Incoming, malformed: Malformed) -> None:
-        """Parks a message that cannot be taken; where it could be read, a newer version can still close it."""
-        letter = malformed.letter
+    async def _unopened(self, message: Incoming, malformed: Malformed) -> None:
+        """Parks a message nothing can be read of."""
+        id_ = message.id or str(uuid5(NAMESPACE_OID, message.body.decode("latin-1")))
         async with self.database.writing() as tx:
-            if letter is None:
-                id_ = message.id or str(uuid5(NAMESPACE_OID, message.body.decode("latin-1")))
-                await store.put_unopened(tx, message, store.storable(id_)[:200], malformed.reason, self.clock())
-            else:
-                unit = store.Unit(tx, await store.locked(tx, [letter.lane]))
-                at = unit.lane(letter.lane).tick(self.clock())
-                await store.put_parked(tx, store.inbox_row(letter, message, at, "parked", malformed.problem))
-                await self._asked(unit, letter, malformed, at)
-                await unit.flush()
+            await store.put_unopened(tx, message, store.storable(id_)[:200], malformed.reason, self.clock())
         log.warning("message parked: %s", malformed.reason)
 
     async def advance(self, lane: str) -> Advance:
         """Decides what can be decided of one lane's inbox, one message a transaction; failures wait or are parked."""
         lanes, decided, turn, missing = frozenset({lane}), 0, 0, frozenset[tuple[str, str]]()
+        telling = Telling.ALL
         while True:
             work = _Work()
             try:
-                await self._step(lane, lanes, work)
+                await self._step(lane, lanes, work, telling)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001
+                if work.row is None and not isinstance(error, MoreLanes | Conflict):
+                    telling = Telling(max(0, telling - 1))
                 lanes, turn = await self._stumbled(error, work.row, lanes, turn + 1)
                 continue
             missing |= work.missing
             if not work.decided:
                 return Advance(decided, missing)
-            lanes, decided, turn = frozenset({lane}), decided + work.decided, 0
+            lanes, decided, turn, telling = frozenset({lane}), decided + work.decided, 0, Telling.ALL
 
-    async def _step(self, lane: str, lanes: frozenset[str], work: _Work) -> None:
+    async def _step(self, lane: str, lanes: frozenset[str], work: _Work, telling: Telling) -> None:
         async with self.database.writing() as tx:
             unit = store.Unit(tx, await store.locked(tx, lanes))
             await self._advanced(unit, {lane}, work, {}, most=1)
-            await self._closed(unit)
+            await self._closed(unit, telling)
             await unit.flush()
             self.failpoints.reach("loop.before_commit")
         self.done()
@@ -203,12 +211,15 @@ class Hearing:
         self, error: Exception, row: store.Unfinished | None, lanes: frozenset[str], turn: int
     ) -> tuple[frozenset[str], int]:
         """The lanes and the turn to go on with, after more are needed, a conflict, or a failed attempt."""
+        if isinstance(error, MoreLanes) and turn < ROUNDS:
+            return lanes | error.lanes, turn
         if row is None:
             if turn >= ROUNDS:
                 raise error
             await pause(turn)
-        elif isinstance(error, MoreLanes) and turn < ROUNDS:
-            return lanes | error.lanes, turn
+        elif isinstance(error, Malformed):
+            await self.asking.set_aside(row, row.attempt, error)
+            return frozenset({row.lane}), 0
         elif isinstance(error, Conflict) and turn < ROUNDS:
             await pause(turn)
         else:
@@ -244,21 +255,16 @@ class Hearing:
         await store.wait(unit.tx, row.id, looks, now + min(LONGEST_PATIENCE, patience * 2 ** min(looks, 10)))
 
     async def _turn(self, unit: store.Unit, row: store.Unfinished, letter: Letter | None) -> None:
-        try:
-            letter = letter or self._opened(await store.message_of(unit.tx, row))
-        except Malformed as malformed:
-            await store.park(unit.tx, row.id, row.attempt, malformed.problem)
-            log.warning("message parked: %s", malformed.reason)
-            if malformed.letter is not None:
-                await self._asked(unit, malformed.letter, malformed, row.received_at)
-            return
+        letter = letter or self._opened(await store.message_of(unit.tx, row))
+        if letter.wrong is not None:
+            raise letter.wrong
         kept = letter.resources
         stale = await store.keep_copies(unit.tx, letter.lane, letter.producer, kept, row.received_at)
         fresh = tuple(r for r in kept if r["id"] not in stale)
         await store.index(unit.tx, self.service, fresh)
         lane = unit.lane(letter.lane)
         lane.causes = merged(merged(lane.causes, letter.causes), {letter.producer: letter.cause})
-        if row.status == "retry":
+        if row.failed:
             unit.retried.append(letter.id)
         if not fresh:
             (unit.superseded if kept else unit.done).append(letter.id)
@@ -270,46 +276,30 @@ class Hearing:
         await self.decider.decided(unit, event, letter.trace)
         unit.done.append(letter.id)
 
+    async def _closed(self, unit: store.Unit, telling: Telling) -> None:
+        if unit.done or unit.superseded:
+            await self.asking.close(unit, telling)
+
     # Messages that cannot be taken
-
-    async def _asked(self, unit: store.Unit, letter: Letter, malformed: Malformed, at: datetime) -> None:
-        """Asks a person about a parked message, where this service says what it asks under which profile."""
-        if refused.KIND in self.service.profiles:
-            asked = refused.question(self.service, letter, malformed, at)
-            await self._said(unit, letter.lane, "message-refused", asked, at, letter.id)
-
-    async def _closed(self, unit: store.Unit) -> None:
-        """Closes the questions about messages that were parked and are taken by now, or said anew."""
-        if not (unit.done or unit.superseded):
-            return
-        late = await store.close_superseded(unit.tx, sorted(unit.changed))
-        ids = [refused.question_id(self.service, id_) for id_ in (*late, *unit.retried)]
-        for id_, stored in (await store.current(unit.tx, ids)).items():
-            if stored.resource["status"] == "requested":
-                at = unit.lane(stored.lane).tick(self.clock())
-                await self._said(unit, stored.lane, "message-taken", refused.closed(stored.resource), at, id_)
-
-    async def _said(self, unit: store.Unit, lane: str, reason: str, task: Resource, at: datetime, cause: str) -> None:
-        """Saves what the run loop itself has to say; a service that reads such questions hears its own at once."""
-        event = Event("message", reason, lane, at, at, (), reference(task), self.service.name, cause)
-        trace = new_trace(cause)
-        outcome = await self.decider.asserted(unit, event, Decision(reason, (task,)), trace, {})
-        if outcome.saved and refused.KIND in self.service.reads:
-            await self.decider.decided(unit, replace(event, resources=outcome.saved), trace)
 
     async def _failed(self, row: store.Unfinished, problem: str) -> None:
         attempt = 1 if row.status == "waiting" else row.attempt + 1
+        if attempt >= ATTEMPTS:
+            await self.asking.set_aside(row, attempt, Malformed(problem, await self._letter(row)))
+            return
+        wait = timedelta(seconds=min(60.0, 0.5 * 2**attempt))
         async with self.database.writing() as tx:
-            unit = store.Unit(tx, await store.locked(tx, [row.lane]))
-            if attempt >= ATTEMPTS:
-                await store.park(tx, row.id, attempt, problem)
-                log.warning("message parked after %d attempts: %s", attempt, problem)
-                letter = opened(await store.message_of(tx, row), self.catalogue)
-                await self._asked(unit, letter, Malformed(problem, letter), unit.lane(row.lane).tick(self.clock()))
-                await unit.flush()
-            else:
-                wait = timedelta(seconds=min(60.0, 0.5 * 2**attempt))
-                await store.postpone(tx, row.id, attempt, self.clock() + wait, problem)
+            await store.locked(tx, [row.lane])
+            await store.postpone(tx, row.id, attempt, self.clock() + wait, problem)
+
+    async def _letter(self, row: store.Unfinished) -> Letter | None:
+        """What can be read of an inbox row."""
+        async with self.database.reading() as tx:
+            message = await store.message_of(tx, row)
+        try:
+            return self._opened(message)
+        except Malformed:
+            return None
 
 
 def _further(apart: frozenset[str], lanes: frozenset[str], row: store.Unfinished | None) -> frozenset[str]:
@@ -317,8 +307,3 @@ def _further(apart: frozenset[str], lanes: frozenset[str], row: store.Unfinished
     if row is None or row.lane in apart or len(apart) >= ASIDE:
         return lanes
     return apart | {row.lane}
-
-
-async def pause(turn: int) -> None:
-    """A little longer each time: who holds what is wanted may be done then."""
-    await asyncio.sleep(min(0.1, 0.005 * (turn + 1)))

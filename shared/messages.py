@@ -131,6 +131,7 @@ class Letter:
     previous  per service that hears this message, the one it was to hear before in this lane.
     heard     the producer's latest message of the lane for each service that hears it, this one included.
     whole     False for the header of a large message, whose resources are still to be fetched.
+    wrong     why it cannot be taken although it could be read.
     """
 
     id: str
@@ -146,6 +147,7 @@ class Letter:
     heard: Mapping[str, str]
     trace: str
     whole: bool = True
+    wrong: Malformed | None = None
 
     @property
     def cause(self) -> Cause:

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.core import CANONICAL, IDENTIFIERS, Resource, Service, derived_id
 from shared.messages import Letter, Malformed
+from shared.places import is_type
 
 CODE = "message-question"
 TASK_CODE = CANONICAL + "CodeSystem/task-code"
@@ -26,9 +27,11 @@ REASONS: Mapping[str, str] = {
 """What the run loop itself says for every service."""
 
 _ORDER = re.compile(r"ServiceRequest/in-[0-9a-f-]{36}")
-_FOCUS = re.compile(r"[A-Z][A-Za-z]{2,39}/[A-Za-z0-9.-]{1,64}")
-_PATIENT = "patient/"
+_FOCUS = re.compile(r"([A-Z][A-Za-z]{2,39})/[A-Za-z0-9.-]{1,64}")
+_PATIENT = re.compile(r"patient/([A-Za-z0-9.-]{1,64})")
 _DEPTH = 12
+_NAMED = 20
+"""Orders a question names."""
 
 
 def question_id(service: Service, message_id: str) -> str:
@@ -40,16 +43,16 @@ def question(service: Service, letter: Letter, malformed: Malformed, at: datetim
     """Task `message-question`: what could not be taken and why, with FHIRPath and rule, without any value."""
     listed = [f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in malformed.issues[:5]]
     inputs = [_input("message-refused", malformed.reason), *(_input("message-issue", text) for text in listed)]
-    patient = letter.lane.removeprefix(_PATIENT) if letter.lane.startswith(_PATIENT) else None
-    orders = sorted({text for r in letter.resources for text in _orders(r, _DEPTH)})
+    patient, focus = _PATIENT.fullmatch(letter.lane), _FOCUS.fullmatch(str(letter.focus))
+    orders = sorted({text for r in letter.resources for text in _orders(r, _DEPTH)})[:_NAMED]
     elements: dict[str, Any] = {
         "identifier": [{"system": IDENTIFIERS + "message", "value": letter.id}],
         "basedOn": [{"reference": order} for order in orders],
         "status": "requested",
         "intent": "order",
         "code": {"coding": [{"system": TASK_CODE, "code": CODE}]},
-        "focus": {"reference": letter.focus} if _FOCUS.fullmatch(str(letter.focus)) else None,
-        "for": {"reference": f"Patient/{patient}"} if patient else None,
+        "focus": {"reference": focus[0]} if focus and is_type(focus[1]) else None,
+        "for": {"reference": f"Patient/{patient[1]}"} if patient else None,
         "authoredOn": at.isoformat(timespec="seconds"),
         "owner": {"identifier": {"system": ROLE_ID, "value": service.asks}},
         "input": inputs,

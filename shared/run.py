@@ -15,9 +15,9 @@ from shared import store
 from shared.borders import Border, Check, Upcasts
 from shared.clock import Clock
 from shared.core import Event, Service
-from shared.decide import Decider, MoreLanes, Outcome, Unfit
+from shared.decide import ROUNDS, Decider, MoreLanes, Outcome, Unfit, pause
 from shared.failpoints import Failpoints
-from shared.hearing import ROUNDS, Advance, Hearing, pause
+from shared.hearing import Advance, Hearing
 from shared.messages import Catalogue, new_trace
 from shared.ports import Conflict, Database, Incoming, Transaction
 

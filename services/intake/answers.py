@@ -5,7 +5,7 @@ Law of this file: the referral Task follows from everything known about the case
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,15 +105,25 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
         order,
         questions.get("order-verification"),
         max(authorizations, key=lambda t: (t["status"] != "cancelled", t.get("authoredOn", ""), t["id"]), default=None),
-        tuple(sorted(asked, key=reference)),
+        tuple(sorted(_once(asked), key=reference)),
         tuple(sorted(visits, key=lambda a: (a.get("start", ""), a["id"]))),
         next((t for t in about if task_code(t) == "chair"), None),
     )
 
 
+def _once(asked: Sequence[Resource]) -> Iterable[Resource]:
+    """However many messages could not be taken, the placer is told once."""
+    not_taken = sorted((t for t in asked if _is_not_taken(t)), key=lambda t: (t.get("authoredOn", ""), t["id"]))
+    return (*(t for t in asked if not _is_not_taken(t)), *not_taken[:1])
+
+
+def _is_not_taken(task: Resource) -> bool:
+    return task_code(task) == "message-question"
+
+
 def _is_of_no_order(task: Resource) -> bool:
     """Whether a message could not be taken and does not even say which order it is about."""
-    return task_code(task) == "message-question" and "basedOn" not in task
+    return _is_not_taken(task) and "basedOn" not in task
 
 
 def _named(resource: Resource) -> set[str | None]:
@@ -264,7 +274,7 @@ def _outputs(course: Course) -> Iterable[dict[str, Any]]:
     for visit in course.visits("booked", "arrived", "checked-in", "fulfilled"):
         yield {"type": _output("appointment"), "valueReference": {"reference": reference(visit)}}
     for question in course.questions:
-        told = {"display": NOT_TAKEN} if task_code(question) == "message-question" else {}
+        told = {"display": NOT_TAKEN} if _is_not_taken(question) else {}
         yield {"type": _output("question"), "valueReference": {"reference": reference(question), **told}}
 
 

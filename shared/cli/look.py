@@ -74,7 +74,7 @@ async def traced(settings: Settings, services: Sequence[Service], identifier: st
     return sorted(steps, key=lambda s: str(s["at"]))
 
 
-_RETRY = "update inbox set status = 'retry', next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
+_RETRY = "update inbox set status = 'retry', attempt = 0, next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
 
 
 def parked(

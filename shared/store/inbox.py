@@ -22,7 +22,7 @@ SWEPT_AFTER = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An inbox row that is not done."""
+    """An inbox row that is not done; `failed`: it was tried, or even parked, before."""
 
     id: str
     producer: str
@@ -34,6 +34,7 @@ class Unfinished:
     received_at: datetime
     reason: str
     headers: Mapping[str, Any]
+    failed: bool = False
 
     @property
     def causes(self) -> Causes:
@@ -61,10 +62,10 @@ async def message_of(tx: Transaction, row: Unfinished) -> Incoming:
     return Incoming(row.id, row.reason, row.headers, rows[0][0].encode())
 
 
-def inbox_row(letter: Letter, message: Incoming, at: datetime, status: str = "new", problem: str = "") -> Row:
+def inbox_row(letter: Letter, message: Incoming, at: datetime) -> Row:
     """The row of an opened message, taken at this instant."""
     return (
-        letter.id, letter.producer, letter.lane, letter.seq, letter.reason, status, stamp(at + SWEPT_AFTER), problem,
+        letter.id, letter.producer, letter.lane, letter.seq, letter.reason, "new", stamp(at + SWEPT_AFTER), "",
         stamp(at), _about(letter), json.dumps(dict(message.headers), default=str), message.body.decode(),
     )  # fmt: skip
 
@@ -79,15 +80,6 @@ async def put(tx: Transaction, rows: Sequence[Row]) -> None:
     """Puts rows of `inbox_row` into the inbox; one already there stays as it is."""
     if rows:
         await tx.insert("inbox", _COLUMNS, rows, "on conflict (id) do nothing")
-
-
-async def put_parked(tx: Transaction, row: Row) -> None:
-    """Puts a row of `inbox_row` parked; one that waits for its rest is parked in its place."""
-    conflict = (
-        "on conflict (id) do update set status = 'parked', problem = excluded.problem, next_at = '' "
-        "where inbox.status = 'waiting'"
-    )
-    await tx.insert("inbox", _COLUMNS, [row], conflict)
 
 
 def _about(letter: Letter) -> str:
@@ -106,7 +98,7 @@ async def fill(tx: Transaction, letter: Letter, message: Incoming) -> None:
 
 
 async def put_unopened(tx: Transaction, message: Incoming, message_id: str, reason: str, at: datetime) -> None:
-    """Stores a message that cannot be opened, parked with its reason."""
+    """Stores a message that cannot be opened, parked with its reason; one that waits for its rest is parked so."""
     producer = str(message.headers.get("producer", ""))[:200]
     texts = (
         producer,
@@ -117,7 +109,11 @@ async def put_unopened(tx: Transaction, message: Incoming, message_id: str, reas
     )
     producer, reason, taken, headers, body = (storable(t) for t in texts)
     row = (message_id, producer, "", 0, "", "parked", "", reason, taken, "[]", headers, body)
-    await put_parked(tx, row)
+    conflict = (
+        "on conflict (id) do update set status = 'parked', problem = excluded.problem, next_at = '' "
+        "where inbox.status = 'waiting'"
+    )
+    await tx.insert("inbox", _COLUMNS, [row], conflict)
 
 
 def storable(text: str) -> str:
@@ -128,7 +124,7 @@ def storable(text: str) -> str:
 async def unfinished(tx: Transaction, lanes: Sequence[str]) -> list[Unfinished]:
     """Messages of these lanes that are not done, each producer's in its own order."""
     rows = await tx.fetch(
-        "select id, producer, lane, seq, status, attempt, next_at, received_at, reason, headers from inbox "
+        "select id, producer, lane, seq, status, attempt, next_at, received_at, reason, headers, problem from inbox "
         "where lane = any($1) and status in ('new', 'waiting', 'retry') order by lane, producer, seq, received_at",
         list(lanes),
     )
@@ -136,7 +132,7 @@ async def unfinished(tx: Transaction, lanes: Sequence[str]) -> list[Unfinished]:
 
 
 def _unfinished(row: Row) -> Unfinished:
-    values = (*row[:7], instant(row[7]), row[8], json.loads(row[9]))
+    values = (*row[:7], instant(row[7]), row[8], json.loads(row[9]), bool(row[10]))
     return Unfinished(*values)
 
 
@@ -173,25 +169,22 @@ async def wait(tx: Transaction, message_id: str, looks: int, until: datetime) ->
     await tx.execute(sql, message_id, looks, stamp(until))
 
 
+_OPEN = "status in ('new', 'waiting', 'retry')"
+
+
 async def postpone(tx: Transaction, message_id: str, attempt: int, next_at: datetime, problem: str) -> None:
     """A failed message waits for its next attempt."""
-    await tx.execute(
-        "update inbox set status = 'retry', attempt = $2, next_at = $3, problem = $4 where id = $1",
-        message_id,
-        attempt,
-        stamp(next_at),
-        storable(problem),
-    )
+    sql = f"update inbox set status = 'retry', attempt = $2, next_at = $3, problem = $4 where id = $1 and {_OPEN}"  # noqa: S608
+    await tx.execute(sql, message_id, attempt, stamp(next_at), storable(problem))
 
 
-async def park(tx: Transaction, message_id: str, attempt: int, problem: str) -> None:
-    """A message that cannot be decided stays, with its reason, where a person sees it; later ones go on."""
-    await tx.execute(
-        "update inbox set status = 'parked', attempt = $2, next_at = '', problem = $3 where id = $1",
-        message_id,
-        attempt,
-        storable(problem),
-    )
+async def park(tx: Transaction, message_id: str, attempt: int, problem: str) -> bool:
+    """A message that cannot be decided stays, with its reason, where a person sees it; later ones go on.
+
+    False where it is not open any more.
+    """
+    sql = f"update inbox set status = 'parked', attempt = $2, next_at = '', problem = $3 where id = $1 and {_OPEN}"  # noqa: S608
+    return bool(await tx.execute(sql, message_id, attempt, storable(problem)))
 
 
 async def due_lanes(tx: Transaction, now: datetime, most: int = 200) -> list[str]:

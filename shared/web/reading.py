@@ -52,7 +52,8 @@ class Reading:
         found = next((o for o in declared if (o.kind, o.code) == (kind, code)), None)
         if found is None:
             raise refused(404, "not-supported", "an operation of the CapabilityStatement would be right")
-        return answered(found.answer(resource))
+        handle = self._app.owning(resource_id)
+        return answered(found.answer(handle.runner.border.stored(resource) if handle is not None else resource))
 
     async def search(self, access: Access, kind: str, params: Params, *, strict: bool) -> Response:
         """A searchset of what this client may see: filtered first, counted then, cut last."""

@@ -36,6 +36,7 @@ from shared.web.sight import Sight, patient_of, patient_of_lane
 
 _ORDERS = ("MedicationRequest/", "ServiceRequest/")
 _NO_PATIENT = "a patient this client has sent would be right"
+_CLOSES_ITSELF = "this question closes itself once the message has been taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Writing:
     ) -> None:
         lane = await self._lane(handle, stored)
         if kind_of(stored) == message_question.KIND:
-            raise refused(422, "business-rule", "this question closes itself once the message has been taken", "Task")
+            raise refused(422, "business-rule", _CLOSES_ITSELF, "Task")
         if resource["resourceType"] == "Task":
             if patient_of(resource) not in (None, patient_of_lane(lane)):
                 raise refused(422, "business-rule", "the patient as stored would be right", "Task.for")
@@ -158,6 +159,9 @@ class Writing:
         if wrong:
             text = "the id of a record this client has sent would be right"
             raise Refused(422, [Issue("not-found", f"Bundle.entry[{n}].request.url", text) for n in wrong])
+        asked = {reference(s.resource) for s in stored.values() if kind_of(s.resource) == message_question.KIND}
+        if ours := [n for n, url in named.items() if url in asked]:
+            raise Refused(422, [Issue("business-rule", f"Bundle.entry[{n}].resource", _CLOSES_ITSELF) for n in ours])
 
     async def _check_patient(self, sender: Sender, handle: Handle, arrival: Arrival) -> None:
         """Refuses, with one answer for both, a patient that is unknown and one that another client has sent.

@@ -118,3 +118,46 @@ def test_a_dispense_of_the_pharmacy_is_kept(desk: Any, example: Any) -> None:
     }
     assert desk.send(dispense, "prairie-pharmacy").reason == "dispense-received"
     assert desk.send(dispense, "prairie-pharmacy").reason == "nothing-to-change"
+
+
+def untaken(desk: Any, number: int, **elements: Any) -> dict[str, Any]:
+    """A question about a message that could not be taken, as the run loop of auth asks it."""
+    return {
+        "resourceType": "Task",
+        "id": f"au-00000000-0000-5000-8000-00000000000{number}",
+        "meta": {"versionId": "1-1", "lastUpdated": "2026-11-21T15:00:00Z"},
+        "status": "requested",
+        "intent": "order",
+        "code": concept("task-code", "message-question"),
+        "for": {"reference": reference(desk.one("Patient"))},
+        "authoredOn": f"2026-11-21T15:0{number}:00+00:00",
+        **elements,
+    }
+
+
+def told_of(desk: Any) -> list[tuple[str, str]]:
+    """(reference, display) of every question the placer is told of."""
+    outputs = [o for o in desk.task("referral").get("output", ()) if "valueReference" in o]
+    return [(o["valueReference"]["reference"], o["valueReference"].get("display", "")) for o in outputs]
+
+
+def test_the_placer_is_told_once_that_messages_could_not_be_taken_and_no_more_when_they_are(
+    desk: Any, example: Any
+) -> None:
+    desk.push(example("iron-meets-criteria"))
+    first = untaken(desk, 1, basedOn=[{"reference": reference(desk.order)}])
+    desk.hear(first)
+    desk.hear(untaken(desk, 2))
+    text = "A message about this referral could not be processed; a coordinator has been asked."
+    assert told_of(desk) == [(reference(first), text)]
+    assert desk.task("referral")["status"] == "accepted"
+    desk.hear({**first, "status": "completed"})
+    assert told_of(desk) == [(reference(untaken(desk, 2)), text)]
+    desk.hear({**untaken(desk, 2), "status": "completed"})
+    assert told_of(desk) == []
+
+
+def test_a_message_about_another_order_is_not_told_of(desk: Any, example: Any) -> None:
+    desk.push(example("iron-meets-criteria"))
+    desk.hear(untaken(desk, 1, basedOn=[{"reference": "ServiceRequest/in-00000000-0000-5000-8000-0000000000ff"}]))
+    assert told_of(desk) == []
