@@ -26,6 +26,10 @@ _PARKED = (
     "select 'delivery', id, channel, attempt, problem, created_at from delivery where state = 'parked'",
     "select 'unsent', id, reason, 0, problem, created_at from outbox where sent_at is null and problem <> ''",
 )
+_RETRY = (
+    "update inbox set status = 'retry', attempt = 0, next_at = $2 "
+    "where id = $1 and status = 'parked' and lane <> ''"
+)
 
 
 def trace(
@@ -72,9 +76,6 @@ async def traced(settings: Settings, services: Sequence[Service], identifier: st
             step = dict(zip(_STEP, row, strict=True))
             steps.append({"service": service.name, **step} | {k: json.loads(step[k]) for k in _STEP[-3:]})
     return sorted(steps, key=lambda s: str(s["at"]))
-
-
-_RETRY = "update inbox set status = 'retry', attempt = 0, next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
 
 
 def parked(
