@@ -27,8 +27,7 @@ _PARKED = (
     "select 'unsent', id, reason, 0, problem, created_at from outbox where sent_at is null and problem <> ''",
 )
 _RETRY = (
-    "update inbox set status = 'retry', attempt = 0, next_at = $2 "
-    "where id = $1 and status = 'parked' and lane <> ''"
+    "update inbox set status = 'retry', attempt = 0, next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -106,9 +106,9 @@ def validate(
         raise typer.Exit(NOT_TRIED if tally.unreadable else NOT_RIGHT)
 
 
-def _check(packages: Iterable[Path], asked: tuple[str, ...]) -> Check:
+def _check(packages: Sequence[Path], asked: tuple[str, ...]) -> Check:
     """The check of one resource. Ends the command where a package or a profile is not known."""
-    known = definitions.carepod()
+    known = definitions.carepod().with_hl7() if packages else definitions.carepod()
     for path in packages:
         known = _with(known, path)
     for url in asked:

@@ -41,10 +41,16 @@ def concept_in(codings: frozenset[tuple[str, str]], *, text: bool = False) -> Ch
     instead = frozenset(("extension", "text")) if text else frozenset(("extension",))
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
+        try:
+            (coding,) = value["coding"]
+            if (coding["system"], coding["code"]) in codings:
+                return None
+        except (KeyError, TypeError, ValueError):
+            pass
         if value.__class__ is not dict or ("coding" not in value and not instead.isdisjoint(value)):
             return None
         listed = value.get("coding")
-        bound = isinstance(listed, list) and bound_in(listed, codings)
+        bound = listed.__class__ is list and bound_in(listed, codings)
         return None if bound else one("code-invalid", "needs a coding of the required value set", path=".coding")
 
     return check
@@ -88,27 +94,23 @@ def remembering_concept(check: Check) -> Check:
     known: set[tuple[str, str]] = set()
 
     def remembered(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        coding = _only_coding(value)
-        if coding is None:
+        try:
+            (coding,) = value["coding"]
+            key = coding["system"], coding["code"]
+            alone = len(coding) == 2 and (len(value) == 1 or _with_text(value))
+            if alone and key in known:
+                return None
+        except (KeyError, TypeError, ValueError):
             return check(value, parent, scope)
-        if coding in known:
-            return None
         found = check(value, parent, scope)
-        if found is None and len(known) < _REMEMBERED:
-            known.add(coding)
+        if found is None and alone and len(known) < _REMEMBERED:
+            known.add(key)
         return found
 
     return remembered
 
 
-def _only_coding(value: Any) -> tuple[str, str] | None:
-    """(system, code) where there is nothing else but a short text."""
-    listed = value.get("coding") if value.__class__ is dict else None
-    if listed.__class__ is not list or len(listed) != 1 or listed[0].__class__ is not dict or len(listed[0]) != 2:
-        return None
-    if len(value) > 1:
-        text = value.get("text")
-        if len(value) > 2 or text.__class__ is not str or not 0 < len(text) < _SHORT:
-            return None
-    system, code = listed[0].get("system"), listed[0].get("code")
-    return (system, code) if system.__class__ is code.__class__ is str else None
+def _with_text(concept: Mapping[str, Any]) -> bool:
+    """Whether there is nothing beside the codings but a short text."""
+    text = concept.get("text")
+    return len(concept) == 2 and text.__class__ is str and 0 < len(text) < _SHORT

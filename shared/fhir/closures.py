@@ -82,8 +82,9 @@ def _whole(shape: Shape) -> Callable[[Problems, Mapping[str, Any], Scope], Probl
     of_contained = tuple(rule for rule in shape.rules if rule[1].key in _OF_CONTAINED)
     rules = tuple(rule for rule in shape.rules if rule not in of_contained)
     needed = tuple(names[0] for _, names in shape.required if shape.choices.keys().isdisjoint(names))
-    chosen = tuple(names for _, names in shape.required if not shape.choices.keys().isdisjoint(names))
+    chosen = tuple(frozenset(names) for _, names in shape.required if not shape.choices.keys().isdisjoint(names))
     choosable = len(needed) + 2 if shape.choices else 1_000_000
+    choosers = shape.choices.keys()
 
     def check(found: Problems, value: Mapping[str, Any], scope: Scope) -> Problems:
         for name in needed:
@@ -91,10 +92,10 @@ def _whole(shape: Shape) -> Callable[[Problems, Mapping[str, Any], Scope], Probl
                 found = _more_or_none(found, _missing(shape, value))
                 break
         for names in chosen:
-            if value.keys().isdisjoint(names):
+            if names.isdisjoint(value):
                 found = _more_or_none(found, _missing(shape, value))
                 break
-        if len(value) >= choosable:
+        if len(value) >= choosable and len(value.keys() & choosers) > 1:
             found = _more_or_none(found, _ambiguous(shape, value))
         for broken, constraint in rules:
             if places := broken(value, scope):
@@ -248,7 +249,11 @@ def obeying(rules: tuple[Rule, ...]) -> Check:
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not dict:
             return None
-        return [p for broken, c in rules if (places := broken(value, scope)) for p in _told(places, c)] or None
+        found: Problems = None
+        for broken, constraint in rules:
+            if places := broken(value, scope):
+                found = _more(found, _told(places, constraint))
+        return found
 
     return check
 

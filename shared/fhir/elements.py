@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from shared.fhir.problems import Scope
 
@@ -77,3 +80,13 @@ def negative(value: Value, name: str) -> bool:
     """Whether an element is a number below zero."""
     found = number(value.get(name))
     return found is not None and found < 0
+
+
+def written(value: Any) -> Any:
+    """What tells a JSON value from others: its text, in which a number is not a string of the same digits."""
+    if value.__class__ is str:
+        return value
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(value, sort_keys=True, default=str).encode()

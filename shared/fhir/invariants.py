@@ -10,12 +10,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from shared.fhir.definitional import DEFINITIONAL
 from shared.fhir.elements import Broken as Broken
 from shared.fhir.elements import Unknown as Unknown
-from shared.fhir.elements import Value, both, coded, has, has_choice, inside, negative, number, objects, without
+from shared.fhir.elements import (
+    Value,
+    both,
+    coded,
+    has,
+    has_choice,
+    inside,
+    negative,
+    number,
+    objects,
+    without,
+    written,
+)
 from shared.fhir.instants import later
 from shared.fhir.problems import Scope
 
@@ -31,7 +41,11 @@ _CURRENCIES = "urn:iso:std:iso:4217"
 
 def extension(value: Value, _: Scope) -> bool:
     """ext-1: extensions or a value, not both and not neither."""
-    return ("extension" in value) == has_choice(value, "value")
+    nested = "extension" in value
+    for key in value:
+        if key.startswith(("value", "_value")):
+            return nested
+    return not nested
 
 
 def period(value: Value, _: Scope) -> bool:
@@ -62,9 +76,9 @@ def repeated_component(value: Value, _: Scope) -> list[str]:
     return [f".component[{at}].code" for at, c in components if not own.isdisjoint(_codings(inside(c, "code")))]
 
 
-def _codings(concept: Value) -> Iterator[bytes]:
+def _codings(concept: Value) -> Iterator[Any]:
     """Codings in a form that can be compared."""
-    return (orjson.dumps(c, option=orjson.OPT_SORT_KEYS, default=str) for _, c in objects(concept, "coding"))
+    return (written(c) for _, c in objects(concept, "coding"))
 
 
 def unreferenced(value: Value, _: Scope) -> list[str]:

@@ -6,7 +6,7 @@ resource is checked against several without its base type being checked again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shared.fhir import patterns
@@ -14,8 +14,8 @@ from shared.fhir.bindings import binding_of
 from shared.fhir.closures import Rule, obeying, obeying_value
 from shared.fhir.definitions import Definitions, Element, Slicing, Structure, Type
 from shared.fhir.primitives import PRIMITIVES
-from shared.fhir.problems import Demand, Problems, Scope, one, type_of
-from shared.fhir.slices import Group, Keyed, Matcher, Slice, group_of
+from shared.fhir.problems import Demand, Problems, Scope, one
+from shared.fhir.slices import Group, Keyed, Lookup, Matcher, Slice, group_of
 from shared.fhir.slots import ANY, Said, children
 from shared.fhir.targets import aimed
 
@@ -56,6 +56,10 @@ class Overlays:
         self._decided: set[tuple[str, str]] = set()
         """(profile, element id) whose value an item has because it is in the slice."""
         self._plain: dict[str, dict[str, Element]] = {}
+        self._codes: dict[Demand, frozenset[tuple[str, str]]] = {}
+        """Demand -> the codes of which a concept has one, where that is all it asks."""
+        self._bound: dict[Demand, tuple[str, frozenset[tuple[str, str]]]] = {}
+        """Demand -> the one child it asks that of, and the codes."""
 
     def whole(self, structure: Structure) -> Demand:
         """All a profile demands of a value, each problem bearing its name; nothing for a base type but the type."""
@@ -68,7 +72,8 @@ class Overlays:
         key = (id(value), structure.name)
         if key not in scope.memo:
             scope.memo[key] = None
-            scope.memo[key] = self.whole(structure)(value, None, scope)
+            demand = self._wholes.get(structure.name) or self.whole(structure)
+            scope.memo[key] = demand(value, None, scope)
         found: Problems = scope.memo[key]
         return found
 
@@ -94,13 +99,14 @@ class Overlays:
     def _structure(self, structure: Structure) -> Demand:
         """The demands of the root, behind a look at the resource type."""
         base = self.definitions.structure(structure.type)
-        demand = self._demand(structure, structure.root, Base(base, base.root), Type(structure.type))
-        typed = structure.kind == "resource" and structure.type not in ANY
+        demand = self._demand(structure, structure.root, Base(base, base.root), Type(structure.type)) or _nothing
+        if structure.kind != "resource" or structure.type in ANY:
+            return demand
 
         def check(value: Any, beside: Any, scope: Scope) -> Problems:
-            if typed and type_of(value) != structure.type:
+            if value.__class__ is not dict or value.get("resourceType") != structure.type:
                 return one("structure", f"must be a {structure.type}", path=".resourceType")
-            return demand(value, beside, scope) if demand else None
+            return demand(value, beside, scope)
 
         return check
 
@@ -111,7 +117,7 @@ class Overlays:
     def _parts(self, profile: Structure, element: Element, base: Base, type_: Type) -> Iterator[Demand]:
         above = self._above(profile, element) or base.element
         if (profile.name, element.id) not in self._decided:
-            yield from _values(element, above)
+            yield from patterns.values(element, above)
         yield from self._binding(profile, element, above, type_)
         yield from self._typed(profile, above, type_)
         yield from self._children(profile, element, base, type_)
@@ -137,6 +143,8 @@ class Overlays:
         if codings is None:
             self.unchecked.add(f"{profile.name} {element.id}: codes of {element.value_set}")
         elif bound := binding_of(type_.code, codings, text=ours):
+            if type_.code == "CodeableConcept":
+                self._codes[bound] = codings
             yield _where_given(bound) if type_.code in PRIMITIVES else bound
 
     def _typed(self, profile: Structure, above: Element, type_: Type) -> Iterator[Demand]:
@@ -184,7 +192,10 @@ class Overlays:
             every = (self._said(profile, child, known[child.name]) for child in listed if child.name in known)
             said = [one for one in every if one.new]
             if said:
-                yield children(said, primitive=type_.code in PRIMITIVES)
+                demand = children(said, primitive=type_.code in PRIMITIVES)
+                if len(said) == 1 and said[0].lone in self._codes:
+                    self._bound[demand] = said[0].element.name, self._codes[said[0].lone]
+                yield demand
 
     def inside(self, base: Base, type_: Type) -> Base | None:
         """Where children are defined in the base: in place, elsewhere in the type, or in the type of the value."""
@@ -212,14 +223,22 @@ class Overlays:
     def _said(self, profile: Structure, element: Element, base: Base) -> Said:
         """What a profile says of one child: how many, of which types, each one, and in which slices."""
         above, maximum = self._above(profile, element) or base.element, element.maximum
+        decided = (profile.name, element.id) in self._decided
+        demands, group = self._demands(profile, element, base), self._group(profile, element, base)
         return Said(
             element=base.element,
-            least=element.minimum if element.minimum > above.minimum else 0,
+            least=element.minimum if element.minimum > above.minimum and not decided else 0,
             most=maximum if maximum is not None and maximum != above.maximum else None,
             allowed=_allowed(element, above),
-            demands=self._demands(profile, element, base),
-            group=self._group(profile, element, base),
+            demands=demands,
+            group=group,
+            implied=isinstance(group, Lookup) and self._implied(demands, group),
         )
+
+    def _implied(self, demands: Mapping[str, Demand], group: Lookup) -> bool:
+        """Whether every item asks only for codes at the place that tells its slices, all of which are among them."""
+        bound = [self._bound.get(demand, ("", frozenset())) for demand in demands.values()]
+        return all(group.place == ("coding", (name,)) and group.index.keys() <= codes for name, codes in bound)
 
     def _demands(self, profile: Structure, element: Element, base: Base) -> dict[str, Demand]:
         types = (element.types or base.element.types) if base.element.types else (Type(""),)
@@ -240,7 +259,7 @@ class Overlays:
     def _slice(self, profile: Structure, slicing: Slicing, slice_: Element, base: Base) -> Slice:
         matcher = self._matcher_of(self, profile, slice_, base, slicing)
         if isinstance(matcher, Keyed) and matcher.place[1]:
-            self._decided.add((profile.name, f"{slice_.id}.{matcher.place[1]}"))
+            self._decided.add((profile.name, ".".join((slice_.id, *matcher.place[1]))))
         return Slice(
             name=slice_.slice_name,
             minimum=slice_.minimum,
@@ -249,6 +268,11 @@ class Overlays:
             demands=self._demands(profile, slice_, base),
             inner=self._group(profile, slice_, base),
         )
+
+
+def _nothing(value: Any, beside: Any, scope: Scope) -> Problems:
+    """The demand of a profile that demands nothing."""
+    return None
 
 
 def _where_given(demand: Demand) -> Demand:
@@ -285,18 +309,6 @@ def _scoped(demands: dict[str, Demand], element: Element) -> dict[str, Demand]:
         return check
 
     return {code: scoped(demand) for code, demand in demands.items()}
-
-
-def _values(element: Element, above: Element) -> Iterator[Demand]:
-    """Fixed values, patterns and limits."""
-    if element.fixed is not None and element.fixed != above.fixed:
-        yield patterns.fixed(element.fixed)
-    if element.pattern is not None and element.pattern != above.pattern:
-        yield patterns.pattern(element.pattern)
-    if element.length:
-        yield patterns.at_most_characters(element.length)
-    if element.least is not None or element.most is not None:
-        yield patterns.between(element.least, element.most)
 
 
 def _allowed(element: Element, above: Element) -> frozenset[str] | None:

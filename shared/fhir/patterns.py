@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from shared.fhir.definitions import Element
 from shared.fhir.problems import Demand, Problems, Scope, one
 
 Matches = Callable[[Any], bool]
@@ -89,6 +90,18 @@ def _equal(value: Any, expected: Any) -> bool:
 def _digits(number: int | Decimal) -> int | str:
     """Digits after the point, for precision is part of a FHIR decimal."""
     return Decimal(number).as_tuple().exponent
+
+
+def values(element: Element, above: Element) -> Iterator[Demand]:
+    """Fixed values, patterns and limits of an element, without those of the one it constrains."""
+    if element.fixed is not None and element.fixed != above.fixed:
+        yield fixed(element.fixed)
+    if element.pattern is not None and element.pattern != above.pattern:
+        yield pattern(element.pattern)
+    if element.length:
+        yield at_most_characters(element.length)
+    if element.least is not None or element.most is not None:
+        yield between(element.least, element.most)
 
 
 def fixed(expected: Any) -> Demand:

@@ -26,6 +26,7 @@ from shared.fhir.closures import (
     unknown_in,
 )
 from shared.fhir.definitions import Definitions, Element, Structure, Type
+from shared.fhir.extensions import defined, understood
 from shared.fhir.fhirpath import rule_of
 from shared.fhir.outcomes import Issue
 from shared.fhir.overlays import Overlays
@@ -53,7 +54,8 @@ class Validator:
         self._objects: dict[tuple[str, str], Check] = {}
         self.overlays = Overlays(self._definitions, partial(rule_of, knows=self), matcher_of)
         self._extensions = self._definitions.extensions()
-        self._definers: dict[str, Demand | None] = {}
+        self._resources: dict[str, Check] = {}
+        self._claimed: dict[str, Structure] = {}
         self._entry = self._any_resource(contained=False)
 
     def check(self, resource: Mapping[str, Any], profiles: Iterable[str] = (), *, claimed: bool = False) -> list[Issue]:
@@ -120,15 +122,16 @@ class Validator:
         """Problems of one resource with the profiles it names itself."""
         meta = value.get("meta")
         named = meta.get("profile") if meta.__class__ is dict else None
-        claims = [c for c in named if isinstance(c, str)] if named.__class__ is list else []
         found: list[Problem] = []
-        for canonical in dict.fromkeys(claims):
-            structure = self._definitions.profile(canonical)
+        for canonical in _strings(named) if named.__class__ is list else ():
+            structure = self._claimed.get(canonical) or self._definitions.profile(canonical)
             if structure is None:
                 told = "a profile it names is not known here"
                 found.append(Problem(".meta.profile", "not-found", told, "", "information", canonical))
-            else:
-                found += self.overlays.met(value, structure, scope) or ()
+                continue
+            if structure.url:
+                self._claimed[canonical] = structure
+            found += self.overlays.met(value, structure, scope) or ()
         return found
 
     def _any_resource(self, *, contained: bool) -> Check:
@@ -141,8 +144,10 @@ class Validator:
             name = value.get("resourceType")
             if not isinstance(name, str) or name not in types:
                 return one("structure", "must be a resource type of FHIR R4", path=".resourceType")
-            inner = scope.inner(value) if contained else Scope(value, scope, url_of(parent))
-            problems = self._typed(name)(value, parent, inner)
+            inner = scope.inner(value) if contained else Scope(value, scope, url_of(parent) if parent else "")
+            if name not in self._resources:
+                self._resources[name] = self._typed(name)
+            problems = self._resources[name](value, parent, inner)
             if inner.claimed and "meta" in value and (wrong := self._claims(value, inner)):
                 return wrong if problems is None else problems + wrong
             return problems
@@ -221,6 +226,7 @@ class Validator:
             plain = coded(frozenset(c for _, c in codings or ())) if bound else PRIMITIVES[type_.code]
             return also(plain, obeying_value(rules)) if rules else plain
         single = self._complex(element, type_)
+        rules = tuple(rule for rule in rules if rule[1] not in self._definitions.structure(type_.code).root.constraints)
         if codings is not None and type_.code in _BOUND:
             single = also(single, _BOUND[type_.code](codings))
         return also(single, obeying(rules)) if rules else single
@@ -237,29 +243,17 @@ class Validator:
         if type_.code == "Reference":
             return leading_to(single, type_.targets, self._definitions.resource_types)
         if type_.code == "Extension" and self._extensions:
-            single = also(single, self._defined)
-        return also(single, self._understood) if element.name == "modifierExtension" else single
+            single = defined(single, self._extensions, self._demanded)
+        return understood(single, self._modifiers | self._extensions) if element.name == "modifierExtension" else single
 
     def _coding(self, single: Check) -> Check:
         """The one check of Codings, which remembers for all of them."""
         return self._objects.setdefault(("Coding", "remembered"), remembering(single))
 
-    def _defined(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        """An extension whose definition is known keeps to it."""
-        url = value.get("url") if value.__class__ is dict else None
-        if url.__class__ is not str or url not in self._extensions:
-            return None
-        if url not in self._definers:
-            structure = self._definitions.profile(url)
-            self._definers[url] = self.overlays.whole(structure) if structure is not None else None
-        demand = self._definers[url]
-        return demand(value, None, scope) if demand is not None else None
-
-    def _understood(self, value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
-        url = value.get("url") if value.__class__ is dict else None
-        if isinstance(url, str) and (url in self._modifiers or url in self._extensions):
-            return None
-        return one("extension", "a modifier extension that is not understood here changes the meaning; refused")
+    def _demanded(self, url: str) -> Demand | None:
+        """What an extension's definition demands."""
+        structure = self._definitions.profile(url)
+        return None if structure is None else self.overlays.whole(structure)
 
 
 def _given(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
@@ -270,6 +264,13 @@ def _once(found: list[Problem]) -> list[Problem]:
     """Each problem once; what base R4 says already is not said again by a profile."""
     base = {(p.path, p.code, p.rule) for p in found if not p.profile}
     return list(dict.fromkeys(p for p in found if not p.profile or (p.path, p.code, p.rule) not in base))
+
+
+def _strings(items: list[Any]) -> Iterable[str]:
+    """Each string of an array once."""
+    if len(items) == 1 and items[0].__class__ is str:
+        return items
+    return dict.fromkeys(item for item in items if isinstance(item, str))
 
 
 def _identifies(structure: Structure, element: Element) -> bool:

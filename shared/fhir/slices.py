@@ -34,21 +34,20 @@ Matcher = Callable[[Item, Scope], bool]
 class Keyed:
     """A matcher by a string, or the (system, code) of a coding, in one place of the item: any of these keys.
 
-    place  ("coding" or "", the name of the element or "" for the item itself)
+    place  ("coding" or "", the names of the elements on the way there, none for the item itself)
     """
 
-    place: tuple[str, str]
+    place: tuple[str, tuple[str, ...]]
     keys: frozenset[Any]
 
     def __call__(self, item: Item, scope: Scope) -> bool:
-        return not self.keys.isdisjoint(found_at(self.place, item))
+        return not self.keys.isdisjoint(found_at(self.place, item.value))
 
 
-def found_at(place: tuple[str, str], item: Item) -> list[Any]:
-    """The keys an item has in a place."""
-    coding, name = place
-    value = item.value
-    if name:
+def found_at(place: tuple[str, tuple[str, ...]], value: Any) -> list[Any]:
+    """The keys the value of an item has in a place."""
+    coding, names = place
+    for name in names:
         value = value.get(name) if value.__class__ is dict else None
     if not coding:
         return [value] if value.__class__ is str else []
@@ -132,7 +131,7 @@ class Lookup:
     """
 
     slices: tuple[Slice, ...]
-    place: tuple[str, str]
+    place: tuple[str, tuple[str, ...]]
     index: Mapping[Any, list[int]]
     whole: Group
 
@@ -141,22 +140,24 @@ class Lookup:
 
     def positions(self) -> Callable[[Any], Sequence[int]]:
         """The slices the value of an item is in."""
-        (coding, name), index, place = self.place, self.index, self.place
+        (coding, names), index, place = self.place, self.index, self.place
+        name = names[0] if len(names) == 1 else ""
 
         def by_text(value: Any) -> Sequence[int]:
-            text = value.get(name) if value.__class__ is dict else None
-            return index.get(text, ()) if text.__class__ is str else ()
+            try:
+                return index.get(value[name], ())
+            except (KeyError, TypeError):
+                return ()
 
         def by_coding(value: Any) -> Sequence[int]:
-            concept = value.get(name) if value.__class__ is dict else None
-            listed = concept.get("coding") if concept.__class__ is dict else None
-            if listed.__class__ is list and len(listed) == 1 and listed[0].__class__ is dict:
-                system, code = listed[0].get("system"), listed[0].get("code")
-                return index.get((system, code), ()) if system.__class__ is code.__class__ is str else ()
-            return _looked_up(index, found_at(place, Item(None, value, None, "")))
+            try:
+                (coding,) = value[name]["coding"]
+                return index.get((coding["system"], coding["code"]), ())
+            except (KeyError, TypeError, ValueError):
+                return _looked_up(index, found_at(place, value))
 
         if not name:
-            return lambda value: _looked_up(index, found_at(place, Item(None, value, None, "")))
+            return lambda value: _looked_up(index, found_at(place, value))
         return by_coding if coding else by_text
 
 
@@ -164,11 +165,11 @@ def _placing(decided: tuple[Slice, ...]) -> Callable[[Item, Scope], list[int]]:
     """The positions of the slices an item is in: looked up where all of them have a key in the same place."""
     if keyed := _index(decided):
         place, index = keyed
-        return lambda item, scope: _looked_up(index, found_at(place, item))
+        return lambda item, scope: _looked_up(index, found_at(place, item.value))
     return lambda item, scope: [at for at, s in enumerate(decided) if s.matches and s.matches(item, scope)]
 
 
-def _index(decided: tuple[Slice, ...]) -> tuple[tuple[str, str], dict[Any, list[int]]] | None:
+def _index(decided: tuple[Slice, ...]) -> tuple[tuple[str, tuple[str, ...]], dict[Any, list[int]]] | None:
     """(the one place all slices have their keys in, key -> positions)."""
     keyed = [s.matches for s in decided if isinstance(s.matches, Keyed)]
     if not keyed or len(keyed) < len(decided) or len({k.place for k in keyed}) > 1:

@@ -21,7 +21,8 @@ from shared.fhir.targets import led_to
 
 _STEP = re.compile(r"extension\(\s*['\"]?([^'\")]+)['\"]?\s*\)|ofType\((\w+)\)|(resolve)\(\)|(\$this)|(\w+)")
 
-_NEAR = re.compile(r"\$this|\w+")
+_NEAR = re.compile(r"\$this|\w+(?:\.\w+)*")
+"""A path of names; nothing is called on the way."""
 
 Walk = Callable[[Item, Scope], Iterator[tuple[Item, Scope]]]
 
@@ -56,24 +57,26 @@ def _discriminator(overlays: Overlays, start: Place, kind: str, path: str) -> Cr
 
 
 def _keyed(overlays: Overlays, start: Place, slicing: Slicing) -> Keyed | None:
-    """The key items of a slice have one element away at most, which is what nearly all slices ask for."""
+    """The key items of a slice have in one element of theirs, which is what nearly all slices ask for."""
     (kind, path), *more = slicing.discriminators or (("", ""),)
     if more or kind not in ("value", "pattern") or not _NEAR.fullmatch(path):
         return None
     if path == "url" and (urls := _urls(start)):
-        return Keyed(("", path), frozenset(urls))
-    place = start if path == "$this" else _child(overlays, start, path)[0]
-    if place is not start and (place.base is None or place.base.element.repeats or place.base.element.choice):
-        return None
+        return Keyed(("", (path,)), frozenset(urls))
+    names = () if path == "$this" else tuple(path.split("."))
+    place = start
+    for name in names:
+        place = _child(overlays, place, name)[0]
+        if place.base is None or place.base.element.repeats or place.base.element.choice:
+            return None
     given = [e for s, e in place.said if valued(overlays, s, e) is not None]
     if len(given) != 1:
         return None
     expected = given[0].pattern if given[0].fixed is None else given[0].fixed
-    name = "" if place is start else path
     if isinstance(expected, str):
-        return Keyed(("", name), frozenset((expected,)))
+        return Keyed(("", names), frozenset((expected,)))
     coding = only_coding(given[0].pattern)
-    return Keyed(("coding", name), frozenset((coding,))) if coding else None
+    return Keyed(("coding", names), frozenset((coding,))) if coding else None
 
 
 def _urls(place: Place) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from shared.fhir.slices import Group, Item, Lookup, shortage, surplus
 ANY = frozenset(("Resource", "DomainResource"))
 """Types of elements that hold whole resources; the type of such an item is its `resourceType`."""
 
-Slot = Callable[[Mapping[str, Any], Scope], Problems]
+Slot = Demand
+"""Of one child of an object; of what is no object it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Said:
     allowed: frozenset[str] | None
     demands: Mapping[str, Demand]
     group: Group | None
+    implied: bool = False
+    """Whether what is in a slice meets the demands by that."""
+
+    @property
+    def lone(self) -> Demand | None:
+        """What is asked of each value of a single type, where nothing else is said."""
+        other = self.least or self.most is not None or self.allowed is not None or self.group
+        return None if other or len(self.demands) != 1 else next(iter(self.demands.values()))
 
     @property
     def new(self) -> bool:
@@ -41,11 +50,21 @@ class Said:
         """Whether all it says is that the child has to be there."""
         return self.least == 1 and self.most is None and not (self.allowed or self.demands or self.group)
 
+    @property
+    def barred(self) -> bool:
+        """Whether all it says is that there are none of several."""
+        code = self.element.types[0].code if self.element.types else ""
+        several = self.element.repeats and code not in PRIMITIVES and code not in ANY
+        return several and self.most == 0 and not (self.allowed or self.demands or self.group)
+
 
 def children(said: Sequence[Said], *, primitive: bool) -> Demand:
     """What is said of the children of an object; those of a primitive are in its `_name` half."""
-    needed = tuple((tuple(_index(s.element)), s.element.name) for s in said if s.needed)
-    slots = tuple(_slot(s) for s in said if not s.needed)
+    needed = tuple((frozenset(_index(s.element)), s.element.name) for s in said if s.needed)
+    barred = tuple(s.element.name for s in said if s.barred)
+    slots = tuple(_slot(s) for s in said if not (s.needed or s.barred))
+    if len(slots) == 1 and not (needed or barred or primitive):
+        return slots[0]
 
     def check(value: Any, beside: Any, scope: Scope) -> Problems:
         of = (beside if beside is not None else {}) if primitive else value
@@ -53,10 +72,13 @@ def children(said: Sequence[Said], *, primitive: bool) -> Demand:
             return None
         found: Problems = None
         for names, name in needed:
-            if names[0] not in of and of.keys().isdisjoint(names):
+            if name not in of and names.isdisjoint(of):
                 found = [*(found or ()), Problem(f".{name}", "required", "is required")]
+        for name in barred:
+            if name in of and of[name].__class__ is list and of[name]:
+                found = [*(found or ()), *under(f".{name}", list(_counted(1, 0, 0)))]
         for slot in slots:
-            problems = slot(of, scope)
+            problems = slot(of, None, scope)
             if problems:
                 found = problems if found is None else found + problems
         return found
@@ -83,14 +105,18 @@ def _single(said: Said, code: str) -> Slot:
     name, label = said.element.name, f".{said.element.name}"
     half = f"_{name}" if code in PRIMITIVES and not said.element.attribute else ""
     demand, forbidden = said.demands.get(code), said.most == 0
-    missing = list(_counted(0, said.least, None))
+    missing = under(label, list(_counted(0, said.least, None))) or None
 
-    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+    def slot(value: Any, beside: Any, scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return None
         if name not in value and not (half and half in value):
-            return under(label, missing) if missing else None
+            return missing
         if forbidden:
             return under(label, list(_counted(1, 0, 0)))
-        problems = demand(value.get(name), value.get(half) if half else None, scope) if demand else None
+        if demand is None:
+            return None
+        problems = demand(value.get(name), value.get(half) if half else None, scope)
         return under(label, problems) if problems else None
 
     return slot
@@ -98,24 +124,23 @@ def _single(said: Said, code: str) -> Slot:
 
 def _choice(said: Said) -> Slot:
     """A choice of types that is not sliced."""
-    index, label = _index(said.element), f".{said.element.name}"
-    demands, allowed, least, most = said.demands, said.allowed, said.least, said.most
+    label, least, most = f".{said.element.name}", said.least, said.most
+    ways = {key: _way(said, *found) for key, found in _index(said.element).items()}
 
-    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+    def slot(value: Any, beside: Any, scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return None
         found: Problems = None
         count = 0
         for key in value:
-            if key in index:
-                name, code, halved = index[key]
+            if key in ways:
+                name, half, demand, wrong = ways[key]
                 if key != name and name in value:
                     continue
                 count += 1
-                demand = demands.get(code)
-                problems = demand(value.get(name), value.get(f"_{name}") if halved else None, scope) if demand else None
-                if problems:
-                    found = [*(found or ()), *problems]
-                if allowed is not None and code not in allowed:
-                    found = [*(found or ()), *_disallowed([Item(None, None, None, code)], allowed)]
+                problems = demand(value.get(name), value.get(half) if half else None, scope) if demand else None
+                if problems or wrong:
+                    found = [*(found or ()), *(problems or ()), *wrong]
         if count < least or (most is not None and count > most):
             found = [*(found or ()), *_counted(count, least, most)]
         return under(label, found) if found else None
@@ -123,12 +148,20 @@ def _choice(said: Said) -> Slot:
     return slot
 
 
+def _way(said: Said, name: str, code: str, halved: bool) -> tuple[str, str, Demand | None, list[Problem]]:
+    """(JSON name, `_name` or "", what is asked, what is wrong with it at all) of one type of a choice."""
+    wrong = list(_disallowed([Item(None, None, None, code)], said.allowed))
+    return name, f"_{name}" if halved else "", said.demands.get(code), wrong
+
+
 def _array(said: Said, code: str) -> Slot:
     """A child that repeats and is no primitive."""
     name, label = said.element.name, f".{said.element.name}"
     demand, least, most = said.demands.get(code), said.least, said.most
 
-    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
+    def slot(value: Any, beside: Any, scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return None
         items = value.get(name, ())
         if items.__class__ is not list and items != ():
             return None
@@ -151,29 +184,33 @@ def _sliced(said: Said, group: Lookup, code: str) -> Slot:
     """A child that repeats, is no primitive, and falls into open slices by a key."""
     name, label, demand = said.element.name, f".{said.element.name}", said.demands.get(code)
     positions, slices = group.positions(), group.slices
-    demands, limits = [s.demands.get(code) for s in slices], [s.maximum for s in slices]
-    least, most, count = said.least, said.most, len(slices)
+    said_of = [(s.demands.get(code), s.maximum) for s in slices]
+    least, most, count, implied = said.least, said.most, len(slices), said.implied
     needed = [(at, s) for at, s in enumerate(slices) if s.minimum]
+    absent = under(label, [*_counted(0, least, None), *(shortage(s) for _, s in needed)]) or None
 
-    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
-        items = value.get(name, ())
-        found: list[Problem] = []
-        if items.__class__ is not list and name in value:
+    def slot(value: Any, beside: Any, scope: Scope) -> Problems:
+        if value.__class__ is not dict:
             return None
+        items = value.get(name)
+        if items.__class__ is not list:
+            return None if name in value else absent
+        found: list[Problem] = []
         if len(items) < least or (most is not None and len(items) > most):
             found += _counted(len(items), least, most)
         counts = [0] * count
         for at, item in enumerate(items):
-            if demand is not None and (wrong := demand(item, None, scope)):
+            placed = positions(item)
+            if demand is not None and not (implied and placed) and (wrong := demand(item, None, scope)):
                 found += under(f"[{at}]", wrong)
-            for where in positions(item):
+            for where in placed:
                 counts[where] += 1
-                asked, limit = demands[where], limits[where]
+                asked, limit = said_of[where]
                 if asked is not None and (wrong := asked(item, None, scope)):
                     found += under(f"[{at}]", wrong)
                 if limit is not None and counts[where] > limit:
                     found.append(surplus(slices[where], f"[{at}]"))
-            if len(found) > MOST:
+            if found and len(found) > MOST:
                 break
         for at, slice_ in needed:
             if counts[at] < slice_.minimum:
@@ -185,12 +222,14 @@ def _sliced(said: Said, group: Lookup, code: str) -> Slot:
 
 def _any(said: Said) -> Slot:
     """A child of any kind: a choice, a whole resource, an array of primitives, or one that is sliced."""
-    items, names, label = items_of(said.element), tuple(_index(said.element)), f".{said.element.name}"
+    items, names, label = items_of(said.element), frozenset(_index(said.element)), f".{said.element.name}"
     demands, group, anyone = said.demands, said.group, said.demands.get("Resource")
     absent = under(label, [*_counted(0, said.least, None), *((group and group([], Scope({}))) or ())])
 
-    def slot(value: Mapping[str, Any], scope: Scope) -> Problems:
-        if value.keys().isdisjoint(names):
+    def slot(value: Any, beside: Any, scope: Scope) -> Problems:
+        if value.__class__ is not dict:
+            return None
+        if names.isdisjoint(value):
             return absent or None
         found = items(value)
         problems = [*_counted(len(found), said.least, said.most), *_disallowed(found, said.allowed)]

@@ -107,16 +107,12 @@ def aimed(
     kinds = frozenset() if None in typed else frozenset(structure.type for structure in typed if structure is not None)
     kinds = frozenset() if "Resource" in kinds or "DomainResource" in kinds else kinds
     typed_rightly = leading_to(_fine, kinds, definitions.resource_types)
-    profiled = len(known) == len(found) and any(structure.url for structure in known)
+    if len(known) < len(found) or not any(structure.url for structure in known):
+        return typed_rightly
 
     def check(value: Any, beside: Any, scope: Scope) -> Problems:
         problems = typed_rightly(value, value, scope)
-        if (
-            problems
-            or not profiled
-            or value.__class__ is not dict
-            or not isinstance(text := value.get("reference"), str)
-        ):
+        if problems or value.__class__ is not dict or not isinstance(text := value.get("reference"), str):
             return problems
         resolved = scope.resolve(text)
         if resolved is None:

@@ -18,15 +18,12 @@ from shared.messages import LARGE, Catalogue, Malformed, opened
 from shared.places import public
 from shared.ports import Incoming
 from shared.settings import ROOT
-from tests.shared.test_refused import ORDER, SECRET, asking, questions, sent
-from tests.shared.world import Facts, World, heard, noted, rests_on, rows, statuses
-
-__all__ = ["asking"]
+from tests.shared.world import ORDER, SECRET, Facts, World, heard, noted, questions, rests_on, rows, sent, statuses
 
 
-async def asked(world: World, database: Any) -> list[str]:
+async def asked(database: Any) -> list[str]:
     """The status of every version of every question."""
-    return [q["status"] for q in await questions(world, database)]
+    return [q["status"] for q in await questions(database)]
 
 
 # Again, late, interleaved
@@ -38,7 +35,7 @@ async def test_a_wrong_message_that_comes_again_later_is_not_said_again(asking: 
     for _ in range(3):
         await runner.receive([wrong])
         asking.clock.move(seconds=5)
-    assert await asked(asking, runner.database) == ["requested"]
+    assert await asked(runner.database) == ["requested"]
     assert [reason for reason, _ in await sent(runner.database)] == ["message-refused"]
 
 
@@ -48,7 +45,7 @@ async def test_a_wrong_message_that_comes_again_after_its_question_closed_does_n
     for message in (wrong, newer, wrong):
         await runner.receive([message])
         asking.clock.move(seconds=5)
-    assert await asked(asking, runner.database) == ["requested", "completed"]
+    assert await asked(runner.database) == ["requested", "completed"]
     assert await statuses(runner.database) == {wrong.id: "superseded", newer.id: "done"}
 
 
@@ -60,7 +57,7 @@ async def test_a_wrong_message_that_comes_late_asks_nobody_when_all_of_it_was_sa
     for _ in range(2):
         await runner.receive([wrong])
     assert await statuses(runner.database) == {wrong.id: "superseded", newer.id: "done"}
-    assert await asked(asking, runner.database) == []
+    assert await asked(runner.database) == []
     assert await heard(runner.database) == [newer.id]
 
 
@@ -71,7 +68,7 @@ async def test_wrong_and_right_messages_in_turn_leave_one_question_for_the_last_
     await runner.receive(batch[::-1])
     told = await statuses(runner.database)
     assert [told[m.id] for m in batch] == ["done", "superseded", "done", "parked"]
-    last = {q["id"]: q["status"] for q in await questions(asking, runner.database)}
+    last = {q["id"]: q["status"] for q in await questions(runner.database)}
     assert sorted(last.values()) == ["completed", "requested"]
     assert last[refused.question_id(runner.service, batch[3].id)] == "requested"
 
@@ -101,7 +98,7 @@ async def test_a_parked_message_put_back_that_has_to_wait_closes_its_question_wh
     assert await statuses(runner.database) == {wrong.id: "waiting"}
     await runner.receive([cause])
     assert (await statuses(runner.database))[wrong.id] == "done"
-    assert await asked(asking, runner.database) == ["requested", "completed"]
+    assert await asked(runner.database) == ["requested", "completed"]
 
 
 async def test_a_parked_message_put_back_twice_and_still_wrong_is_asked_about_once(asking: World) -> None:
@@ -114,7 +111,7 @@ async def test_a_parked_message_put_back_twice_and_still_wrong_is_asked_about_on
             await tx.execute("update inbox set status = 'retry', next_at = '' where status = 'parked'")
         await asking.sweeper(runner).messages()
     assert await statuses(runner.database) == {wrong.id: "parked"}
-    assert await asked(asking, runner.database) == ["requested"]
+    assert await asked(runner.database) == ["requested"]
 
 
 async def test_a_large_message_that_turns_out_wrong_is_closed_by_a_newer_one(asking: World) -> None:
@@ -130,7 +127,7 @@ async def test_a_large_message_that_turns_out_wrong_is_closed_by_a_newer_one(ask
     assert await statuses(runner.database) == {wrong.id: "parked"}
     await runner.receive([newer])
     assert await statuses(runner.database) == {wrong.id: "superseded", newer.id: "done"}
-    assert await asked(asking, runner.database) == ["requested", "completed"]
+    assert await asked(runner.database) == ["requested", "completed"]
 
 
 # What cannot be asked
@@ -142,7 +139,7 @@ async def test_a_wrong_message_of_any_lane_is_parked_and_asked_about(asking: Wor
     wrong = asking.message(lane, of="al-1", status="unfit")
     await runner.receive([wrong])
     assert await statuses(runner.database) == {wrong.id: "parked"}
-    (question,) = await questions(asking, runner.database)
+    (question,) = await questions(runner.database)
     assert "for" not in question
 
 
@@ -205,7 +202,7 @@ async def test_a_coordinator_that_fails_in_a_lane_does_not_keep_its_messages_fro
         asking.clock.move(seconds=120)
         await asking.sweeper(runner).messages()
     assert await statuses(runner.database) == {bad.id: "parked"}
-    assert await asked(asking, runner.database) == ["requested"]
+    assert await asked(runner.database) == ["requested"]
 
 
 async def test_a_coordinator_that_fails_on_closing_does_not_keep_the_lane_from_going_on(asking: World) -> None:
@@ -221,7 +218,7 @@ async def test_a_coordinator_that_fails_on_closing_does_not_keep_the_lane_from_g
     await runner.receive([wrong])
     await runner.receive([newer])
     assert await statuses(runner.database) == {wrong.id: "superseded", newer.id: "done"}
-    assert await asked(asking, runner.database) == ["requested", "completed"]
+    assert await asked(runner.database) == ["requested", "completed"]
 
 
 async def test_parking_and_asking_is_one_transaction(asking: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +232,7 @@ async def test_parking_and_asking_is_one_transaction(asking: World, monkeypatch:
     assert "parked" not in (await statuses(runner.database)).values()
     asking.clock.move(seconds=10)
     await asking.sweeper(runner).messages()
-    assert (await statuses(runner.database), await asked(asking, runner.database)) == (
+    assert (await statuses(runner.database), await asked(runner.database)) == (
         {wrong.id: "parked"}, ["requested"],
     )  # fmt: skip
 
@@ -299,7 +296,7 @@ async def test_the_name_of_an_unknown_element_is_not_told(asking: World, odd: di
     await runner.receive([asking.message(status="active", **odd) if "status" not in odd else asking.message(**odd)])
     ((status, problem),) = await rows(runner.database, "select status, problem from inbox")
     assert (status, problem.startswith("profile: ServiceRequest")) == ("parked", True)
-    (question,) = await questions(asking, runner.database)
+    (question,) = await questions(runner.database)
     assert SECRET not in problem + json.dumps(question, default=str)
 
 

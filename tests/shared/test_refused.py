@@ -5,35 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from shared import refused, store
 from shared.borders import PROFILE
 from shared.core import Decision, Event
 from shared.ports import Incoming
-from tests.shared.world import Facts, World, heard, noted, rows, statuses
-
-ORDER = "ServiceRequest/in-00000000-0000-5000-8000-000000000001"
-SECRET = "Mustermann"
-
-
-@pytest.fixture
-def asking(world: World) -> World:
-    """beta declares what it saves and reads, the question among it."""
-    world.profiles = {"Claim": "claim|1.0", refused.KIND: refused.PROFILE}
-    world.reads = {"ServiceRequest": "order|1", "Task": "task|1"}
-    return world
-
-
-async def questions(world: World, database: Any) -> list[dict[str, Any]]:
-    """Every version of every question, oldest first."""
-    found = await rows(database, "select body from history order by version")
-    return [q for (body,) in found if (q := store.parsed(body))["resourceType"] == "Task"]
-
-
-async def sent(database: Any) -> list[tuple[str, str]]:
-    """(reason, keys) of what goes out."""
-    return [(r, k) for r, k in await rows(database, "select reason, keys from outbox order by seq")]
+from tests.shared.world import ORDER, SECRET, Facts, World, heard, noted, questions, rows, sent, statuses
 
 
 async def test_a_wrong_message_is_parked_with_its_issues_and_a_person_is_asked(asking: World) -> None:
@@ -42,7 +18,7 @@ async def test_a_wrong_message_is_parked_with_its_issues_and_a_person_is_asked(a
     await runner.receive([wrong])
     ((problem,),) = await rows(runner.database, "select problem from inbox")
     assert problem == "profile: status: value: another status would be right"
-    (question,) = await questions(asking, runner.database)
+    (question,) = await questions(runner.database)
     assert question["id"] == refused.question_id(runner.service, wrong.id)
     assert question["meta"]["profile"] == ["https://carepod.example/fhir/StructureDefinition/message-question|1.0"]
     assert (question["status"], question["for"], question["basedOn"]) == (
@@ -62,7 +38,7 @@ async def test_the_same_wrong_message_again_asks_once(asking: World) -> None:
     wrong = asking.message(status="unfit")
     for _ in range(3):
         await runner.receive([wrong])
-    assert [q["status"] for q in await questions(asking, runner.database)] == ["requested"]
+    assert [q["status"] for q in await questions(runner.database)] == ["requested"]
 
 
 async def test_the_question_closes_when_a_newer_message_says_the_same(asking: World) -> None:
@@ -71,7 +47,7 @@ async def test_the_question_closes_when_a_newer_message_says_the_same(asking: Wo
     await runner.receive([wrong])
     await runner.receive([newer])
     assert await statuses(runner.database) == {wrong.id: "superseded", newer.id: "done"}
-    assert [q["status"] for q in await questions(asking, runner.database)] == ["requested", "completed"]
+    assert [q["status"] for q in await questions(runner.database)] == ["requested", "completed"]
     assert [reason for reason, _ in await sent(runner.database)] == ["message-refused", "noted", "message-taken"]
 
 
@@ -84,7 +60,7 @@ async def test_a_parked_message_taken_again_after_its_fault_is_mended_closes_its
     assert await asking.sweeper(runner).messages() == 1
     assert await statuses(runner.database) == {wrong.id: "done"}
     assert await heard(runner.database) == [wrong.id]
-    assert [q["status"] for q in await questions(asking, runner.database)] == ["requested", "completed"]
+    assert [q["status"] for q in await questions(runner.database)] == ["requested", "completed"]
 
 
 async def test_a_parked_message_of_an_older_version_is_brought_up_once_the_release_knows_how(asking: World) -> None:
@@ -132,7 +108,7 @@ async def test_a_message_parked_after_its_attempts_asks_too(asking: World) -> No
         asking.clock.move(seconds=120)
         await asking.sweeper(runner).messages()
     assert await statuses(runner.database) == {bad.id: "parked"}
-    (question,) = await questions(asking, runner.database)
+    (question,) = await questions(runner.database)
     assert question["input"][0]["valueString"].startswith("RuntimeError ")
     assert SECRET not in json.dumps(question, default=str)
 
@@ -157,7 +133,7 @@ async def test_what_cannot_even_be_read_asks_nobody_but_is_listed(asking: World)
     runner = await asking.runner()
     await runner.receive([Incoming("x", "said", {"producer": "alpha"}, b"{")])
     assert await rows(runner.database, "select status, problem from inbox") == [("parked", "malformed")]
-    assert await questions(asking, runner.database) == []
+    assert await questions(runner.database) == []
 
 
 async def test_what_a_service_does_not_read_is_neither_kept_nor_decided(asking: World) -> None:

@@ -1,3 +1,5 @@
+"""Workers do what there is again and again, and outlive what fails."""
+
 from __future__ import annotations
 
 import asyncio

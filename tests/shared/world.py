@@ -32,6 +32,10 @@ TABLES = (
     "lane", "resource", "history", "search", "identity", "inbox", "outbox", "wake", "delivery", "decision",
     "quarantine", "capacity", "client", "jti",
 )  # fmt: skip
+ORDER = "ServiceRequest/in-00000000-0000-5000-8000-000000000001"
+"""A filler order, as a resource of a message may name it."""
+SECRET = "Mustermann"
+"""A patient's name, which nothing that is told may hold."""
 
 
 class Hand:
@@ -184,6 +188,17 @@ async def heard(database: Database, lane: str = "patient/1") -> list[str]:
     """What beta has noted in a lane."""
     found = await rows(database, "select body from resource where id = $1", claim_of(lane))
     return list(store.parsed(found[0][0])["heard"]) if found else []
+
+
+async def questions(database: Database) -> list[dict[str, Any]]:
+    """Every version of every question, oldest first."""
+    found = await rows(database, "select body from history order by version")
+    return [q for (body,) in found if (q := store.parsed(body))["resourceType"] == "Task"]
+
+
+async def sent(database: Database) -> list[tuple[str, str]]:
+    """(reason, keys) of what goes out."""
+    return [(r, k) for r, k in await rows(database, "select reason, keys from outbox order by seq")]
 
 
 @asynccontextmanager

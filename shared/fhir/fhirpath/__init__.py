@@ -87,7 +87,7 @@ def expressed(expression: str, type_: str, knows: Knowledge | None = None, *, in
         if value is None:  # extensions stand for the value
             return False
         try:
-            return not quick(value)
+            return quick(value) is not True
         except (Beyond, re.error):
             return slow(value, scope)
 

@@ -1,4 +1,4 @@
-"""The everyday operators and functions of FHIRPath as closures over JSON values.
+"""The everyday functions of FHIRPath as closures over JSON values.
 
 Law of this file: what it cannot judge it gives back (Beyond) and fhirpathpy decides; what it can, it answers as
 `functions` does, which a differential test shows on every expression at hand.
@@ -9,32 +9,31 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
-import orjson
-
+from shared.fhir.elements import written
 from shared.fhir.fhirpath.members import (
-    Always,
     Beyond,
     Items,
+    Judged,
     Many,
-    Member,
     Truth,
     always,
+    judge,
+    literal,
     lone,
     member,
     nothing,
+    own,
     this,
-    truth,
 )
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def resource_is(left: Many, name: str) -> Many:
-    def answered(focus: Items) -> Items:
-        items = left(focus)
+    def answered(value: Any) -> Items:
+        items = left(value)
         if len(items) > 1 or any(not isinstance(one, dict) or "resourceType" not in one for one in items):
             raise Beyond
         return [one["resourceType"] == name for one in items]
@@ -42,239 +41,69 @@ def resource_is(left: Many, name: str) -> Many:
     return answered
 
 
-def _said(answer: Truth) -> Items:
-    return [] if answer is None else [answer]
-
-
-def _and(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        one = truth(left(focus))
-        if one is False:
-            return [False]
-        other = truth(right(focus))
-        return [False] if other is False else _said(None if one is None or other is None else True)
-
-    return answered
-
-
-def _or(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        one = truth(left(focus))
-        if one is True:
-            return [True]
-        other = truth(right(focus))
-        return [True] if other is True else _said(None if one is None or other is None else False)
-
-    return answered
-
-
-def _xor(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        one, other = truth(left(focus)), truth(right(focus))
-        return _said(None if one is None or other is None else one != other)
-
-    return answered
-
-
-def _implies(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        premise = truth(left(focus))
-        if premise is False:
-            return [True]
-        conclusion = truth(right(focus))
-        return [True] if conclusion is True else _said(None if premise is None or conclusion is None else False)
-
-    return answered
-
-
-def _compared(left: Many, right: Many) -> Callable[[Items], Truth]:
-    def same(focus: Items) -> Truth:
-        one, other = left(focus), right(focus)
-        if not one or not other:
-            return None
-        if len(one) != len(other):
-            return False
-        return all(map(_same, one, other))
-
-    return same
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one.__class__ is bool or other.__class__ is bool:
-        return one is other
-    return bool(one == other)
-
-
-def _equal(left: Many, right: Many) -> Many:
-    same = _compared(left, right)
-    if not (isinstance(left, Member) and left.before is this and isinstance(right, Always) and _is_text(right.value)):
-        return lambda focus: _said(same(focus))
-    name, text = left.name, right.value
-
-    def answered(focus: Items) -> Items:
-        value = focus[0].get(name) if len(focus) == 1 and focus[0].__class__ is dict else None
-        return ([True] if value == text else [False]) if value.__class__ is str else _said(same(focus))
-
-    return answered
-
-
-def _is_text(value: Any) -> bool:
-    return value.__class__ is str
-
-
-def _unequal(left: Many, right: Many) -> Many:
-    same = _compared(left, right)
-
-    def answered(focus: Items) -> Items:
-        found = same(focus)
-        return [] if found is None else [not found]
-
-    return answered
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Many, Many], Many]:
-    """An inequality of two numbers; of anything else fhirpathpy decides."""
-
-    def made(left: Many, right: Many) -> Many:
-        def answered(focus: Items) -> Items:
-            one, other = left(focus), right(focus)
-            if not one or not other:
-                return []
-            if len(one) > 1 or len(other) > 1 or not (_is_number(one[0]) and _is_number(other[0])):
-                raise Beyond
-            return [compare(one[0], other[0])]
-
-        return answered
-
-    return made
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
-def _in(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        one, among = left(focus), right(focus)
-        if len(one) > 1:
-            raise Beyond
-        return [any(_same(one[0], other) for other in among)] if one else []
-
-    return answered
-
-
-def _contains(left: Many, right: Many) -> Many:
-    return _in(right, left)
-
-
-def _union(left: Many, right: Many) -> Many:
-    return lambda focus: _distinct(left(focus) + right(focus))
-
-
-def _distinct(items: Items) -> Items:
-    """Each value once, by its JSON."""
-    return list({_written(item): item for item in items}.values())
-
-
-def _written(item: Any) -> Any:
-    """What tells a value from others; a number is not a string of the same digits."""
-    return item if item.__class__ is str else orjson.dumps(item, option=orjson.OPT_SORT_KEYS, default=str)
-
-
-def _sum(left: Many, right: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        one, other = left(focus), right(focus)
-        if not one or not other:
-            return []
-        if len(one) > 1 or len(other) > 1 or not (_is_number(one[0]) and _is_number(other[0])):
-            raise Beyond
-        return [one[0] + other[0]]
-
-    return answered
-
-
-def _joined(left: Many, right: Many) -> Many:
-    """`&`: two strings, where nothing is an empty one."""
-
-    def answered(focus: Items) -> Items:
-        one, other = left(focus), right(focus)
-        if len(one) > 1 or len(other) > 1 or any(part.__class__ is not str for part in (*one, *other)):
-            raise Beyond
-        return ["".join((*one, *other))]
-
-    return answered
-
-
-OPERATORS: Mapping[str, Callable[[Many, Many], Many]] = {
-    "!=": _unequal,
-    "&": _joined,
-    "+": _sum,
-    "<": _ordered(operator.lt),
-    "<=": _ordered(operator.le),
-    "=": _equal,
-    ">": _ordered(operator.gt),
-    ">=": _ordered(operator.ge),
-    "and": _and,
-    "contains": _contains,
-    "implies": _implies,
-    "in": _in,
-    "or": _or,
-    "xor": _xor,
-    "|": _union,
-}
-
-
 def _where(of: Many, criterion: Many) -> Many:
-    return lambda focus: [one for one in of(focus) if truth(criterion([one]))]
+    holds = judge(criterion)
+    return lambda value: [one for one in of(value) if holds(one)]
 
 
 def _exists(of: Many, criterion: Many | None = None) -> Many:
     found = of if criterion is None else _where(of, criterion)
-    return lambda focus: [bool(found(focus))]
+    name = own(found)
+    if name is None:
+        return Judged(lambda value: bool(found(value)))
+
+    def quickly(value: Any) -> Truth:
+        item = value.get(name) if value.__class__ is dict else None
+        return item.__class__ in (str, dict) or bool(found(value))
+
+    return Judged(quickly)
 
 
 def _all(of: Many, criterion: Many) -> Many:
-    return lambda focus: [all(truth(criterion([one])) for one in of(focus))]
+    holds = judge(criterion)
+    return Judged(lambda value: all(holds(one) for one in of(value)))
 
 
 def _empty(of: Many) -> Many:
-    return lambda focus: [not of(focus)]
+    return Judged(lambda value: not of(value))
 
 
 def _not(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        found = truth(of(focus))
-        return [] if found is None else [not found]
+    found = judge(of)
 
-    return answered
+    def answered(value: Any) -> Truth:
+        answer = found(value)
+        return None if answer is None else not answer
+
+    return Judged(answered)
 
 
 def _count(of: Many) -> Many:
-    return lambda focus: [len(of(focus))]
+    return lambda value: [len(of(value))]
 
 
 def _first(of: Many) -> Many:
-    return lambda focus: of(focus)[:1]
+    return lambda value: of(value)[:1]
 
 
 def _tail(of: Many) -> Many:
-    return lambda focus: of(focus)[1:]
+    return lambda value: of(value)[1:]
 
 
 def _select(of: Many, projection: Many) -> Many:
-    return lambda focus: [found for one in of(focus) for found in projection([one])]
+    return lambda value: [found for one in of(value) for found in projection(one)]
 
 
 def _combine(of: Many, other: Many) -> Many:
-    return lambda focus: of(focus) + other(focus)
+    return lambda value: of(value) + other(value)
 
 
 def _is_distinct(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        found = of(focus)
-        return [len(set(map(_written, found))) == len(found)]
+    def answered(value: Any) -> Truth:
+        found = of(value)
+        return len(set(map(written, found))) == len(found)
 
-    return answered
+    return Judged(answered)
 
 
 def _traced(of: Many, *told: Many) -> Many:
@@ -286,12 +115,13 @@ def _chosen(of: Many, condition: Many, then: Many, otherwise: Many = nothing) ->
     """`iif()`, asked of the value at hand."""
     if of is not this:
         raise Beyond
-    return lambda focus: then(focus) if truth(condition(focus)) else otherwise(focus)
+    holds = judge(condition)
+    return lambda value: then(value) if holds(value) else otherwise(value)
 
 
 def _to_integer(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        found = of(focus)
+    def answered(value: Any) -> Items:
+        found = of(value)
         if len(found) != 1 or isinstance(found[0], bool):
             return []
         whole = found[0].__class__ is int or (found[0].__class__ is str and _WHOLE.fullmatch(found[0]) is not None)
@@ -301,7 +131,7 @@ def _to_integer(of: Many) -> Many:
 
 
 def _children(of: Many) -> Many:
-    return lambda focus: [child for one in of(focus) for child in _members(one)]
+    return lambda value: [child for one in of(value) for child in _members(one)]
 
 
 def _members(one: Any) -> Items:
@@ -310,9 +140,9 @@ def _members(one: Any) -> Items:
 
 
 def _descendants(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
+    def answered(value: Any) -> Items:
         found: Items = []
-        waiting = _members({"": of(focus)})
+        waiting = _members({"": of(value)})
         while waiting:
             waiting = [child for one in waiting for child in _members(one)]
             found += waiting
@@ -322,16 +152,16 @@ def _descendants(of: Many) -> Many:
 
 
 def _has_value(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        found = of(focus)
-        return [len(found) == 1 and not isinstance(found[0], dict | list)]
+    def answered(value: Any) -> Truth:
+        found = of(value)
+        return len(found) == 1 and not isinstance(found[0], dict | list)
 
-    return answered
+    return Judged(answered)
 
 
 def _to_string(of: Many) -> Many:
-    def answered(focus: Items) -> Items:
-        found = of(focus)
+    def answered(value: Any) -> Items:
+        found = of(value)
         if len(found) > 1 or (found and found[0].__class__ is not str):
             raise Beyond
         return found
@@ -341,27 +171,35 @@ def _to_string(of: Many) -> Many:
 
 def _length(of: Many) -> Many:
     text = _to_string(of)
-    return lambda focus: [len(one) for one in text(focus)]
+    return lambda value: [len(one) for one in text(value)]
 
 
 def _extension(of: Many, url: Many) -> Many:
     extensions = member(of, "extension")
-    return lambda focus: [e for e in extensions(focus) if e.__class__ is dict and [e.get("url")] == url(focus)]
+    return lambda value: [e for e in extensions(value) if e.__class__ is dict and [e.get("url")] == url(value)]
 
 
 def _predicate(holds: Callable[[str, str], bool]) -> Callable[[Many, Many], Many]:
     """A predicate of one string and a literal; of nothing, and where extensions stand for the string, it is false."""
 
     def made(of: Many, wanted: Many) -> Many:
-        def answered(focus: Items) -> Items:
-            found, sought = of(focus), wanted(focus)
+        def answered(value: Any) -> Truth:
+            found, sought = of(value), wanted(value)
             if len(found) > 1 or len(sought) != 1 or sought[0].__class__ is not str or not sought[0]:
                 raise Beyond
             if found and found[0].__class__ is not str and not lone(found[0]):
                 raise Beyond
-            return [bool(found) and found[0].__class__ is str and holds(found[0], sought[0])]
+            return bool(found) and found[0].__class__ is str and holds(found[0], sought[0])
 
-        return answered
+        name, text = own(of), literal(wanted)
+        if name is None or text is None:
+            return Judged(answered)
+
+        def quickly(value: Any) -> Truth:
+            found = value.get(name) if value.__class__ is dict else None
+            return holds(found, text) if found.__class__ is str else answered(value)
+
+        return Judged(quickly)
 
     return made
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Items = list[Any]
-Many = Callable[[Items], Items]
+Many = Callable[[Any], Items]
+"""The value at hand -> a collection."""
 Truth = bool | None
+Judge = Callable[[Any], Truth]
 
 
 class Beyond(Exception):
@@ -53,6 +55,24 @@ def lone(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() <= {"id", "extension"}
 
 
+class Judged:
+    """A collection that is true, false or empty, of which `of` answers without making it."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Judge) -> None:
+        self.of = of
+
+    def __call__(self, value: Any) -> Items:
+        answer = self.of(value)
+        return [] if answer is None else [answer]
+
+
+def judge(of: Many) -> Judge:
+    """The truth of a collection of the value at hand."""
+    return of.of if isinstance(of, Judged) else lambda value: truth(of(value))
+
+
 class Always:
     """One value, whatever is asked."""
 
@@ -62,7 +82,7 @@ class Always:
         self.value = value
         self.items: Items = [value]
 
-    def __call__(self, focus: Items) -> Items:
+    def __call__(self, value: Any) -> Items:
         return self.items
 
 
@@ -70,11 +90,11 @@ def always(value: Any) -> Many:
     return Always(value)
 
 
-def this(focus: Items) -> Items:
-    return focus
+def this(value: Any) -> Items:
+    return [value]
 
 
-def nothing(focus: Items) -> Items:
+def nothing(value: Any) -> Items:
     return []
 
 
@@ -82,7 +102,7 @@ def resource_named(of: Many, name: str) -> Many:
     """`Patient` at the start of a path: the resource itself, when it is one."""
     if of is not this:
         raise Beyond
-    return lambda focus: [one for one in focus if one.__class__ is dict and one.get("resourceType") == name]
+    return lambda value: [value] if value.__class__ is dict and value.get("resourceType") == name else []
 
 
 class Member:
@@ -96,18 +116,18 @@ class Member:
         self.choice = name if name in _CHOICES else ""
         self._beside = f"_{name}"
 
-    def __call__(self, focus: Items) -> Items:
+    def __call__(self, value: Any) -> Items:
         found: Items = []
-        for one in self.before(focus):
+        for one in self.before(value):
             if one.__class__ is not dict:
                 continue
-            value = one.get(self.name)
-            if value is None or (value.__class__ is list and self._beside in one):
-                value = self._other(one, value)
-            if value.__class__ is list:
-                found += value
-            elif value is not None:
-                found.append(value)
+            item = one.get(self.name)
+            if item is None or (item.__class__ is list and self._beside in one):
+                item = self._other(one, item)
+            if item.__class__ is list:
+                found += item
+            elif item is not None:
+                found.append(item)
         return found
 
     def _other(self, one: Mapping[str, Any], value: Any) -> Any:
@@ -125,3 +145,13 @@ class Member:
 
 def member(of: Many, name: str) -> Many:
     return Member(of, name)
+
+
+def literal(of: Many) -> str | None:
+    """The text where this is a literal one that is not empty; else None."""
+    return of.value or None if isinstance(of, Always) and of.value.__class__ is str else None
+
+
+def own(of: Many) -> str | None:
+    """The name of a member of the value at hand itself; None when this is anything else."""
+    return of.name if isinstance(of, Member) and of.before is this else None

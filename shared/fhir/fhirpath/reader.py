@@ -6,23 +6,24 @@ What it does not know it leaves to fhirpathpy: most arithmetic, indexes, `resolv
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
-from shared.fhir.fhirpath.closures import FUNCTIONS, NAMED, OPERATORS, resource_is
+from shared.fhir.fhirpath.closures import FUNCTIONS, NAMED, resource_is
 from shared.fhir.fhirpath.members import (
     TYPES,
     Beyond,
+    Judge,
     Many,
     Member,
     always,
+    judge,
     member,
     nothing,
     resource_named,
     this,
-    truth,
 )
+from shared.fhir.fhirpath.operators import OPERATORS
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:\\.|[^'\\])*')|(?P<number>\d+(?:\.\d+)?)|(?P<word>[A-Za-z_$%]\w*)|(?P<sign><=|>=|!=|[=<>().,|+&]))"
@@ -43,16 +44,15 @@ _LEVELS: tuple[frozenset[str], ...] = (
 """Operators, those that bind least first."""
 
 
-def compiled(expression: str, type_: str) -> Callable[[Any], bool] | None:
-    """Whether a value of a type makes the expression true; None when the expression is more than this file knows.
+def compiled(expression: str, type_: str) -> Judge | None:
+    """The truth of the expression for a value of a type; None when the expression is more than this file knows.
 
     What is compiled raises Beyond on values it cannot judge.
     """
     try:
-        whole = _Reader(expression, type_).whole()
+        return judge(_Reader(expression, type_).whole())
     except Beyond:
         return None
-    return lambda value: truth(whole([value])) is True
 
 
 class _Reader:

@@ -74,6 +74,64 @@ def test_a_slice_above_its_maximum_is_refused_where_it_is_too_many() -> None:
     ]
 
 
+def test_a_slice_is_told_by_the_value_some_elements_away() -> None:
+    v = having(
+        profile(
+            "visit",
+            "Appointment",
+            sliced("Appointment.participant", "value:actor.identifier.system"),
+            {"id": "Appointment.participant:nurse", "min": 1, "max": "1"},
+            {"id": "Appointment.participant:nurse.actor", "max": "1"},
+            {"id": "Appointment.participant:nurse.actor.identifier", "max": "1"},
+            {"id": "Appointment.participant:nurse.actor.identifier.system", "min": 1, "max": "1", "fixedUri": "urn:n"},
+            {"id": "Appointment.participant:nurse.required", "min": 1, "max": "1"},
+        )
+    )
+
+    def said(*actors: Any) -> list[tuple[str, str]]:
+        people = [{"actor": actor, "status": "accepted"} for actor in actors]
+        return told(v, {"resourceType": "Appointment", "status": "proposed", "participant": people}, "visit")
+
+    nurse, other = {"identifier": {"system": "urn:n", "value": "1"}}, {"identifier": {"system": "urn:o", "value": "1"}}
+    required = ("required", "Appointment.participant[0].required")
+    assert said(nurse, other) == [required]
+    assert said(nurse, nurse)[0] == required
+    assert ("structure", "Appointment.participant[1]") in said(nurse, nurse)
+    assert said(other, {"display": "a"}) == [("required", "Appointment.participant")]
+
+
+def test_a_code_outside_the_binding_is_refused_beside_slices_told_by_its_codes() -> None:
+    codes = "http://hl7.org/fhir/ValueSet/task-intent"
+    system = "http://hl7.org/fhir/task-intent"
+    v = having(
+        profile(
+            "answered",
+            "Task",
+            sliced("Task.output", "value:type"),
+            {
+                "id": "Task.output.type",
+                "min": 1,
+                "max": "1",
+                "binding": {"strength": "required", "valueSet": codes},
+            },
+            {"id": "Task.output:known"},
+            {
+                "id": "Task.output:known.type",
+                "min": 1,
+                "max": "1",
+                "patternCodeableConcept": {"coding": [{"system": system, "code": "unknown"}]},
+            },
+        )
+    )
+
+    def said(code: str) -> list[tuple[str, str]]:
+        output = {"type": {"coding": [{"system": system, "code": code}]}, "valueString": "a"}
+        return told(v, {"resourceType": "Task", "status": "draft", "intent": "order", "output": [output]}, "answered")
+
+    assert said("unknown") == []
+    assert said("nonsense") == [("code-invalid", "Task.output[0].type.coding")]
+
+
 def test_what_a_slice_demands_is_asked_of_its_items_only() -> None:
     worded = {"code": SYSTOLIC, "valueString": "120 over"}
     other = {"code": {"text": "cuff"}, "valueString": "large"}
