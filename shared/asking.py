@@ -77,8 +77,8 @@ class Asking:
     async def _park(
         self, unit: store.Unit, row: store.Unfinished, attempt: int, malformed: Malformed, telling: Telling
     ) -> None:
-        """Asks nothing about what has been said anew already, or what another process has dealt with meanwhile."""
-        unit.lane(row.lane)
+        """Parks a message and asks, but not about what was said anew already or another process has dealt with."""
+        unit.lane(row.lane)  # so that `close` looks into this lane
         if await store.park(unit.tx, row.id, attempt, malformed.problem):
             late = await self.close(unit, telling)
             if row.id not in late:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.core import CANONICAL, Resource, Service
-from shared.fhir.outcomes import Issue
+from shared.fhir.outcomes import Issue, errors
 from shared.places import public
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ PROFILE = CANONICAL + "StructureDefinition/"
 DECISION_MESSAGE = PROFILE + "decision-message|1.0"
 
 _DIGITS = 6
-"""Digits of a version that count: Python reads no number of thousands."""
+"""Digits of a major version that are read: of thousands Python makes no number."""
 
 Check = Callable[[Resource, str], Sequence[Issue]]
 """(resource, canonical|version of a profile, or "" for base R4) -> its issues."""
@@ -99,6 +99,11 @@ def checking(validator: Validator) -> Check:
     return check
 
 
+def worded(issues: Sequence[Issue], most: int) -> list[str]:
+    """The first issues as `<FHIRPath>: <rule, else issue code>: <what would be right>`."""
+    return [f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in issues[:most]]
+
+
 class OutOfReach(Exception):
     """Something stored is of a version that nothing turns into the one this release works with."""
 
@@ -131,14 +136,14 @@ class Border:
 
     def read(self, resources: Sequence[Resource]) -> list[Resource]:
         """What of a message this service reads, as it came."""
-        return [r for r in resources if self._read(r) is not None]
+        return [r for r in resources if self._read_as(r) is not None]
 
     def heard(self, resources: Sequence[Resource]) -> tuple[list[Resource], list[Issue]]:
         """What a message brings that this service reads, in the version it understands, and what is wrong with it."""
         read: list[Resource] = []
         issues: list[Issue] = []
         for resource in resources:
-            named = self._read(resource)
+            named = self._read_as(resource)
             if named is not None:
                 current, broken = self._understood(resource, named)
                 read.append(current)
@@ -147,13 +152,13 @@ class Border:
 
     def stored(self, resource: Resource) -> Resource:
         """A stored resource in the version this release works with. Raises OutOfReach when nothing leads there."""
-        named = self.service.profiles.get(kind_of(resource)) or self._read(resource) or ""
+        named = self.service.profiles.get(kind_of(resource)) or self._read_as(resource) or ""
         current, issues = self._upcast(resource, named) if named else (resource, [])
         if issues:
             raise OutOfReach(issues[0].diagnostics)
         return current
 
-    def _read(self, resource: Resource) -> str | None:
+    def _read_as(self, resource: Resource) -> str | None:
         """`name|major` this service reads a resource by; "" is base R4, None when it does not read it."""
         if not self.service.reads:
             return "" if resource["resourceType"] in self.service.listens else None
@@ -170,16 +175,16 @@ class Border:
         while said < wanted:
             upcast = self.upcasts.get((name, said))
             if upcast is None and said:
-                return resource, [self._too_far(resource, name, wanted, "an older")]
+                return resource, [_too_far(resource, name, wanted, "an older")]
             # What was said before profiles were declared is version 1 that does not say so.
             resource, said = stamped(upcast(resource) if upcast else resource, f"{name}|{said + 1}.0"), said + 1
-        return resource, [self._too_far(resource, name, wanted, "a newer")] if said > wanted else []
-
-    def _too_far(self, resource: Resource, name: str, wanted: int, other: str) -> Issue:
-        text = f"version {wanted} of {name} is understood here, and this is {other} one"
-        return Issue("not-supported", f"{resource['resourceType']}.meta.profile", text)
+        return resource, [_too_far(resource, name, wanted, "a newer")] if said > wanted else []
 
     def _broken(self, resource: Resource, named: str) -> list[Issue]:
-        found = self.check(resource, PROFILE + named if named else "")
-        wrong = (i for i in found if i.severity in ("fatal", "error"))
+        wrong = errors(self.check(resource, PROFILE + named if named else ""))
         return [replace(i, expression=public(i.expression)) for i in wrong]
+
+
+def _too_far(resource: Resource, name: str, wanted: int, other: str) -> Issue:
+    text = f"version {wanted} of {name} is understood here, and this is {other} one"
+    return Issue("not-supported", f"{resource['resourceType']}.meta.profile", text)

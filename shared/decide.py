@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import store
-from shared.borders import Border, undeclared
+from shared.borders import Border, undeclared, worded
 from shared.clock import Clock, stamp, uuid7
 from shared.core import Decision, Event, Needs, Resource, Service, derived_id, reference
 from shared.messages import Catalogue, headers_of, partition_of, routing_keys, written
@@ -17,6 +17,8 @@ from shared.ports import Conflict
 
 ROUNDS = 60
 """How often one event may ask for more lanes or meet a conflict before it counts as failed."""
+_TOLD = 5
+"""Issues that are told of a resource that may not be saved."""
 
 
 class Unfit(Exception):
@@ -126,7 +128,7 @@ class Decider:
             raise Unfit(f"{self._service.name} does not declare the reason {decision.reason}")
         declared, issues = self._border.leaving(resource)
         if issues:
-            raise Unfit("; ".join(f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in issues[:5]))
+            raise Unfit("; ".join(worded(issues, _TOLD)))
         return declared
 
     def _deliveries(

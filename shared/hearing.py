@@ -32,13 +32,14 @@ ASIDE = 3
 CAUSE_PATIENCE = timedelta(seconds=30)
 """How long a message waits for what it rests on before that is fetched from its producer."""
 LONGEST_PATIENCE = timedelta(minutes=10)
+"""Looks for what stays missing get no rarer than this."""
 
 Letters = Sequence[tuple[Letter, Incoming]]
 
 
 @dataclass(slots=True)
 class _Work:
-    """What one transaction is at: which row was decided last, how many, and who waits for what."""
+    """What one transaction is at: the row being decided, how many were, and (producer, id) of what is missing."""
 
     row: store.Unfinished | None = None
     decided: int = 0
@@ -190,6 +191,7 @@ class Hearing:
                 raise
             except Exception as error:  # noqa: BLE001
                 if work.row is None and not isinstance(error, MoreLanes | Conflict):
+                    # No message was at fault, so what failed may be what is said of parked ones: less is said.
                     telling = Telling(max(0, telling - 1))
                 lanes, turn = await self._stumbled(error, work.row, lanes, turn + 1)
                 continue

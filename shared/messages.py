@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.borders import DECISION_MESSAGE
+from shared.borders import DECISION_MESSAGE, worded
 from shared.clock import instant, stamp
 from shared.core import CANONICAL, Decision, Resource, Service, reference
 from shared.fhir.json import GateError, decode, encode
@@ -165,7 +165,7 @@ class Malformed(Exception):
     @property
     def problem(self) -> str:
         """Reason and issues as one line, without a value of a patient."""
-        listed = "; ".join(f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in self.issues[:ISSUES])
+        listed = "; ".join(worded(self.issues, ISSUES))
         return f"{self.reason}: {listed}" if listed else self.reason
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.borders import worded
 from shared.core import CANONICAL, IDENTIFIERS, Resource, Service, derived_id
 from shared.messages import Letter, Malformed
 from shared.places import is_type
@@ -30,8 +31,11 @@ _ORDER = re.compile(r"ServiceRequest/in-[0-9a-f-]{36}")
 _FOCUS = re.compile(r"([A-Z][A-Za-z]{2,39})/[A-Za-z0-9.-]{1,64}")
 _PATIENT = re.compile(r"patient/([A-Za-z0-9.-]{1,64})")
 _DEPTH = 12
+"""How deep in a resource an order it refers to is looked for."""
 _NAMED = 20
 """Orders a question names."""
+_TOLD = 5
+"""Issues a question names."""
 
 
 def question_id(service: Service, message_id: str) -> str:
@@ -41,8 +45,8 @@ def question_id(service: Service, message_id: str) -> str:
 
 def question(service: Service, letter: Letter, malformed: Malformed, at: datetime) -> dict[str, Any]:
     """Task `message-question`: what could not be taken and why, with FHIRPath and rule, without any value."""
-    listed = [f"{i.expression}: {i.rule or i.code}: {i.diagnostics}" for i in malformed.issues[:5]]
-    inputs = [_input("message-refused", malformed.reason), *(_input("message-issue", text) for text in listed)]
+    listed = (_input("message-issue", text) for text in worded(malformed.issues, _TOLD))
+    inputs = [_input("message-refused", malformed.reason), *listed]
     patient, focus = _PATIENT.fullmatch(letter.lane), _FOCUS.fullmatch(str(letter.focus))
     orders = sorted({text for r in letter.resources for text in _orders(r, _DEPTH)})[:_NAMED]
     elements: dict[str, Any] = {

@@ -1,4 +1,6 @@
-"""The run loop: lanes, inbox row, gather, coordinate, save, commit. Decisions are committed here and in `hearing.py`.
+"""The run loop: lanes, inbox row, gather, coordinate, save, commit.
+
+Decisions on messages are committed in `hearing.py`, what the loop says by itself in `asking.py`, all others here.
 
 Law of this file:
 * every transaction first locks the lanes it needs, sorted; what it decides, it decides on facts read under those locks;
@@ -21,7 +23,7 @@ from shared.hearing import Advance, Hearing
 from shared.messages import Catalogue, new_trace
 from shared.ports import Conflict, Database, Incoming, Transaction
 
-__all__ = ["Check", "Outcome", "Runner", "Unfit"]
+__all__ = ["Outcome", "Runner", "Unfit"]
 
 Admit = Callable[[Transaction], Awaitable[bool]]
 

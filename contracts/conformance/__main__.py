@@ -53,19 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _of_everything(names: Sequence[str], check: bool) -> int:
-    with tempfile.TemporaryDirectory(prefix="carepod-conformance-") as made, Progress(console=screen) as progress:
-        folder = Path(made)
-        emitting = progress.add_task("emitting what a demo emits", total=None, visible="journeys" in names)
-        inputs = {name: _inputs(name, folder) for name in names}
-        progress.update(emitting, total=1, completed=1)
-        everything = [asked for each in inputs.values() for asked in each if at_hand(asked)]
-        judging = progress.add_task("asking the HL7 validator", total=len(everything))
-        validator, found = opinions(everything, folder, lambda done: progress.update(judging, completed=done))
-    by_name = {each.asked.name: each for each in found}
-    by_round = {name: [by_name[a.name] for a in asked if a.name in by_name] for name, asked in inputs.items()}
+    validator, sizes, by_round = _by_round(names)
     listed, faults = recorded.disagreements(), list[str]()
     for name, each in by_round.items():
-        whole = len(each) == len(inputs[name]) > 0
+        whole = len(each) == sizes[name] > 0
         faults += wrong(each, listed.get(name, {}), whole=whole)
         if check:
             faults += _changed(name, validator, each)
@@ -76,6 +67,21 @@ def _of_everything(names: Sequence[str], check: bool) -> int:
     screen.print(_table(validator, by_round))
     print("\n".join(faults), end="\n" if faults else "")
     return WRONG if faults else 0
+
+
+def _by_round(names: Sequence[str]) -> tuple[str, dict[str, int], dict[str, list[Opinions]]]:
+    """(the other validator, how many inputs each round has, both verdicts on those whose packages are at hand)."""
+    with tempfile.TemporaryDirectory(prefix="carepod-conformance-") as made, Progress(console=screen) as progress:
+        folder = Path(made)
+        emitting = progress.add_task("emitting what a demo emits", total=None, visible="journeys" in names)
+        inputs = {name: _inputs(name, folder) for name in names}
+        progress.update(emitting, total=1, completed=1)
+        everything = [asked for each in inputs.values() for asked in each if at_hand(asked)]
+        judging = progress.add_task("asking the HL7 validator", total=len(everything))
+        validator, found = opinions(everything, folder, lambda done: progress.update(judging, completed=done))
+    by_name = {each.asked.name: each for each in found}
+    by_round = {name: [by_name[a.name] for a in asked if a.name in by_name] for name, asked in inputs.items()}
+    return validator, {name: len(asked) for name, asked in inputs.items()}, by_round
 
 
 def _inputs(name: str, folder: Path) -> list[rounds.Asked]:

@@ -55,7 +55,7 @@ def unpinned(value: Any, key: str = "") -> Any:
 
 
 def encounter(folder: Path) -> Path:
-    """A file with R5's Claim.encounter as the R4 extension PAS names; its package is in no registry we read."""
+    """A file with R5's Claim.encounter as the R4 extension PAS names; the package that defines it is not at hand."""
     reference = {"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Encounter"]}
     extension = {
         "resourceType": "StructureDefinition", "url": ENCOUNTER, "name": "ClaimEncounter", "status": "active",

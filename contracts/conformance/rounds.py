@@ -19,7 +19,7 @@ from contracts.conformance.recorded import digest, shape
 from shared.core import CANONICAL
 from shared.fhir.definitions import Definitions, carepod, r4
 from shared.fhir.json import GateError, decode, encode
-from shared.fhir.outcomes import Issue
+from shared.fhir.outcomes import Issue, errors
 from shared.fhir.profiles import Validator
 
 US_CORE, US_CORE_6, PAS = "hl7.fhir.us.core-8.0.0", "hl7.fhir.us.core-6.1.0", "hl7.fhir.us.davinci-pas-2.2.1"
@@ -115,7 +115,7 @@ def ours_says(asked: Asked) -> list[Issue]:
     except GateError as error:
         return list(error.issues)
     issues = validator(asked.packages, asked.ours).check(resource, asked.profiles, claimed=True)
-    return [issue for issue in issues if issue.severity in ("error", "fatal")]
+    return errors(issues)
 
 
 @cache

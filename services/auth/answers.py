@@ -8,6 +8,7 @@ from typing import Any
 
 from services.auth.responses import answers_claim, responses_in
 from shared.core import Resource
+from shared.fhir.outcomes import errors
 from shared.fhir.profiles import Validator
 
 UNDECIDED = ("queued", "error")
@@ -33,4 +34,4 @@ def tells_benefit(body: Mapping[str, Any]) -> bool:
 
 def is_legal(body: Mapping[str, Any]) -> bool:
     """Whether a resource is legal R4; its narrative is not kept and not looked at."""
-    return not validator().check({k: v for k, v in body.items() if k != "text"})
+    return not errors(validator().check({k: v for k, v in body.items() if k != "text"}))

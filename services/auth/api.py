@@ -15,7 +15,7 @@ from services.auth.responses import named_claim, responses_in
 from services.auth.words import target
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import GateError, decode
-from shared.fhir.outcomes import Issue
+from shared.fhir.outcomes import Issue, errors
 from shared.ports import Reader
 from shared.settings import Partner, Site
 from shared.web.requests import Refused, body_of, check_media_types, refused, status_of
@@ -80,7 +80,7 @@ def _notification(body: bytes) -> Mapping[str, Any]:
 
 async def _taken(bundle: Mapping[str, Any], payer_id: str, partner: Partner, handle: Handle) -> None:
     """Every answer in a notification becomes an event of its Claim; a handshake or heartbeat holds none."""
-    issues = validator().check(bundle)
+    issues = errors(validator().check(bundle))
     for response in responses_in(bundle):
         claim = await _claim(response, payer_id, handle)
         if claim is not None:

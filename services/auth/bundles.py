@@ -86,7 +86,7 @@ def _closure(first: Resource, inside: Known) -> Iterator[Resource]:
 
 
 def _parties(asked: Resource, available: Known, insurer: Resource) -> dict[str, Resource]:
-    """Everybody who may be cited, as he is sent: whom the request cannot do without, and who is known well enough."""
+    """Everybody who may be cited, as sent: whom the request cannot do without, and who is known well enough."""
     needed, inside = _needed(asked, available), dict[str, Resource]()
     for kind in PARTIES:
         for literal, party in available.items():
@@ -98,7 +98,7 @@ def _parties(asked: Resource, available: Known, insurer: Resource) -> dict[str, 
 
 
 def _needed(asked: Resource, available: Known) -> set[str | None]:
-    """Patient, Coverage, payer, practice, and the prescriber in his role."""
+    """Patient, Coverage, payer, practice, and the prescriber with the role cited for them."""
     members = [target(_in_role(m["provider"])) for m in asked.get("careTeam", ())]
     practitioners = (target(available.get(m or "", {}).get("practitioner")) for m in members)
     coverages = (target(i["coverage"]) for i in asked["insurance"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.auth.words import PREFIX, UCUM, code_of
 from shared.core import CANONICAL, Resource, derived_id, reference
-from shared.fhir.outcomes import Issue
+from shared.fhir.outcomes import Issue, errors
 from shared.fhir.profiles import carepod
 
 PROFILES: Mapping[str, str] = {
@@ -29,6 +29,11 @@ PROFILES: Mapping[str, str] = {
 
 CONDITION_CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 ORDERED = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+
+
+def cited_by(claim: Resource) -> Iterator[Mapping[str, Any]]:
+    """Every Reference of a Claim to a piece of evidence."""
+    return (i["valueReference"] for i in claim.get("supportingInfo", ()) if "valueReference" in i)
 
 
 def profile_of(resource: Resource) -> tuple[str, ...]:
@@ -57,7 +62,7 @@ def is_legal(resource: Resource) -> bool:
 
 def issues(resource: Resource, profiles: Iterable[str] = ()) -> list[Issue]:
     """Every reason why a resource may not be sent under these profiles."""
-    return [i for i in carepod().check(resource, profiles) if i.severity in ("error", "fatal")]
+    return errors(carepod().check(resource, profiles))
 
 
 def may_be_requested(prescription: Resource) -> bool:
@@ -130,8 +135,3 @@ DEMANDS: Mapping[str, tuple[Callable[[Resource], bool], ...]] = {
     "Observation": (_says_something, _dated_to_the_day, _measured_in_ucum),
 }
 """Resource type -> what it must say beyond our profile, in order to be cited by itself."""
-
-
-def cited_by(claim: Resource) -> Iterator[Mapping[str, Any]]:
-    """Every Reference of a Claim to a piece of evidence."""
-    return (i["valueReference"] for i in claim.get("supportingInfo", ()) if "valueReference" in i)

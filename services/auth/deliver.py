@@ -18,14 +18,16 @@ from services.auth.answers import is_legal, tells_benefit, usable_answers
 from services.auth.bundles import broken, eligibility_bundle, inquiry_bundle, request_bundle
 from services.auth.reading import gather_lane
 from services.auth.responses import OWN_OUTCOME, answers_claim, responses_in
+from services.auth.shapes import Known
 from services.auth.words import target
 from shared.core import Answer, Channel, Doubtful, Resource, TryLater
 from shared.fhir.json import LIMIT, GateError, decode, encode
 from shared.fhir.outcomes import outcome
 from shared.ports import Outside, Reader
-from shared.settings import Partner, Payer
+from shared.settings import Partner, Payer, Site
 
-Bundled = Callable[..., dict[str, Any]]
+Bundled = Callable[[Resource, Known, Site, Payer], dict[str, Any]]
+"""Puts the request into the Bundle that is posted, given what is known of its patient."""
 HEADERS = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 

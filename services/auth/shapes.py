@@ -57,7 +57,7 @@ def _patient(patient: Resource, available: Known, insurer: Resource) -> dict[str
     return {
         "identifier": list(_identifiers(patient)) or [own],
         **_some("name", _names(patient, "family", "given")),
-        **_some("telecom", _whole(patient, "telecom", "system", "value")),
+        **_some("telecom", _having(patient, "telecom", "system", "value")),
         "gender": patient.get("gender", "unknown"),
         **({"birthDate": born} if len(born) == len("2000-01-01") else {}),
         **_only(patient, "address"),
@@ -119,7 +119,7 @@ def _organization(organization: Resource, available: Known, insurer: Resource) -
         **_some("identifier", _one_each(_identifiers(organization))),
         "active": organization.get("active", True),
         **_only(organization, "type", "name"),
-        **_some("telecom", _whole(organization, "telecom", "system", "value")),
+        **_some("telecom", _having(organization, "telecom", "system", "value")),
     }
 
 
@@ -127,14 +127,14 @@ def _practitioner(practitioner: Resource, available: Known, insurer: Resource) -
     return {
         **_some("identifier", _one_each(_identifiers(practitioner))),
         **_some("name", _names(practitioner, "family")),
-        **_some("telecom", _whole(practitioner, "telecom", "system", "value")),
+        **_some("telecom", _having(practitioner, "telecom", "system", "value")),
     }
 
 
 def _role(role: Resource, available: Known, insurer: Resource) -> dict[str, Any]:
     """With a telecom (pd-1): its own, else the practitioner's, else the organization's."""
     cited = (available.get(target(role.get(k)) or "", {}) for k in ("practitioner", "organization"))
-    telecom = next((t for r in (role, *cited) if (t := _whole(r, "telecom", "system", "value"))), [])
+    telecom = next((t for r in (role, *cited) if (t := _having(r, "telecom", "system", "value"))), [])
     return {**_only(role, "practitioner", "organization", "code", "specialty"), **_some("telecom", telecom)}
 
 
@@ -184,7 +184,7 @@ def _some(element: str, values: list[Any]) -> dict[str, Any]:
     return {element: values} if values else {}
 
 
-def _whole(resource: Resource, element: str, *parts: str) -> list[Any]:
+def _having(resource: Resource, element: str, *parts: str) -> list[Any]:
     """The repetitions of an element that have all these parts."""
     return [e for e in resource.get(element, ()) if all(p in e for p in parts)]
 
@@ -197,7 +197,7 @@ def _names(resource: Resource, *parts: str) -> list[Any]:
 
 def _identifiers(resource: Resource) -> Iterable[dict[str, Any]]:
     """The identifiers that say their system and are written as it prescribes."""
-    return (_bare(i) for i in _whole(resource, "identifier", "system", "value") if _well_formed(i))
+    return (_bare(i) for i in _having(resource, "identifier", "system", "value") if _well_formed(i))
 
 
 def _bare(identifier: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,6 +220,6 @@ def _well_formed(identifier: Mapping[str, Any]) -> bool:
 
 
 def _checks(npi: str) -> bool:
-    """Whether the check digit of an NPI holds (Luhn over 80840 and the number, us-core-17)."""
+    """Whether the check digit of an NPI holds (us-core-17): Luhn over 80840, which adds 24, and the number."""
     doubled = (sum(divmod(2 * int(d), 10)) for d in npi[-2::-2])
     return (24 + sum(doubled) + sum(int(d) for d in npi[-1::-2])) % 10 == 0

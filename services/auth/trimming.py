@@ -29,7 +29,7 @@ def trimmed(resource: Resource, inside: Collection[str]) -> dict[str, Any]:
 def _without_ours(value: Any) -> Any:
     match value:
         case Mapping():
-            return _whole({k: _without_ours(v) for k, v in value.items()})
+            return _pruned({k: _without_ours(v) for k, v in value.items()})
         case list() | tuple():
             return [{} if _is_ours(v) else _without_ours(v) for v in value]
         case _:
@@ -52,20 +52,20 @@ def _resolving(value: Any, inside: Collection[str]) -> Any:
             kept = {k: _resolving(v, inside) for k, v in value.items() if not (gone and k in ("reference", "type"))}
             if literal is not None and not gone:
                 kept["reference"] = literal
-            return _whole(kept)
+            return _pruned(kept)
         case list() | tuple():
             return [_resolving(v, inside) for v in value]
         case _:
             return value
 
 
-def _whole(element: dict[str, Any]) -> dict[str, Any]:
+def _pruned(element: dict[str, Any]) -> dict[str, Any]:
     """An element without what is empty; an extension that has lost its value is none."""
-    kept = {k: _some(k, v) if isinstance(v, list) else v for k, v in element.items()}
+    kept = {k: _left(k, v) if isinstance(v, list) else v for k, v in element.items()}
     return {k: v for k, v in kept.items() if v not in ({}, [])}
 
 
-def _some(name: str, values: list[Any]) -> list[Any]:
+def _left(name: str, values: list[Any]) -> list[Any]:
     """The repetitions that are left; beside primitive values each keeps its place."""
     if name.startswith("_"):
         found = [v or None for v in values]
@@ -97,5 +97,5 @@ def _without(value: Any, path: list[str | int]) -> Any:
         return [_without(v, rest) if n == first and rest else v for n, v in enumerate(value) if n != first or rest]
     if isinstance(value, Mapping) and isinstance(first, str):
         key = next((k for k in value if k == first or re.fullmatch(f"{first}[A-Z][A-Za-z]*", k)), "")
-        return _whole({k: _without(v, rest) if k == key and rest else v for k, v in value.items() if k != key or rest})
+        return _pruned({k: _without(v, rest) if k == key and rest else v for k, v in value.items() if k != key or rest})
     return value

@@ -24,7 +24,11 @@ _INDEX = re.compile(r"\[\d+\]")
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """check: the process's validator; gaps: profile -> invariant or element -> (gap code, what would be right)."""
+    """What referrals are held to.
+
+    check  the process's validator.
+    gaps   profile -> invariant or element -> (gap code, what would be right).
+    """
 
     check: Check
     gaps: Mapping[str, Mapping[str, tuple[str, str]]]

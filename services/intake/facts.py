@@ -180,7 +180,7 @@ class Case:
 
     @property
     def prescribers(self) -> tuple[Resource, ...]:
-        """The Practitioner who ordered, himself or by his role; none where only an identifier is given."""
+        """The Practitioner who ordered, cited directly or by a role; none where only an identifier is given."""
         named = self.facts.at(self.requester) or {}
         found = (named, self.facts.at(named.get("practitioner")) or {})
         return tuple(r for r in found if r.get("resourceType") == "Practitioner")

@@ -1,4 +1,4 @@
-"""What one rule says: a gap of a referral, or nothing; and the figures rules may decide by."""
+"""What a referral lacks, as a rule or a profile says it: a gap; and the figures rules may decide by."""
 
 from __future__ import annotations
 

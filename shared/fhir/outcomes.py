@@ -27,6 +27,11 @@ class Issue:
     profile: str = ""
 
 
+def errors(issues: Iterable[Issue]) -> list[Issue]:
+    """The issues for which a resource is refused; a warning (what could not be checked) is none."""
+    return [i for i in issues if i.severity in ("error", "fatal")]
+
+
 FINE = Issue("informational", "", "no issue was found", "information")
 
 

@@ -98,7 +98,7 @@ async def fill(tx: Transaction, letter: Letter, message: Incoming) -> None:
 
 
 async def put_unopened(tx: Transaction, message: Incoming, message_id: str, reason: str, at: datetime) -> None:
-    """Stores a message that cannot be opened, parked with its reason; one that waits for its rest is parked so."""
+    """Parks a message that cannot be opened with its reason, also in the place of one that waits for its rest."""
     producer = str(message.headers.get("producer", ""))[:200]
     texts = (
         producer,

@@ -13,12 +13,12 @@ from shared.store.resources import SEARCHED, current, parsed
 class StoreReader:
     """`ports.Reader` on an open transaction.
 
-    now     what brings a stored resource to the version of its profile this release works with.
+    upcast  what brings a stored resource to the version of its profile this release works with.
     seen    id -> version read, None where there was none: what no lane protects may change before it is saved.
     """
 
-    def __init__(self, tx: Transaction, now: Callable[[Resource], Resource] | None = None) -> None:
-        self._tx, self._now = tx, now
+    def __init__(self, tx: Transaction, upcast: Callable[[Resource], Resource] | None = None) -> None:
+        self._tx, self._upcast = tx, upcast
         self.seen: dict[str, str | None] = {}
 
     async def read(self, resource_id: str) -> Resource | None:
@@ -30,7 +30,7 @@ class StoreReader:
 
     def _noticed(self, resource: Resource) -> Resource:
         self.seen[resource["id"]] = resource["meta"]["versionId"]
-        return self._now(resource) if self._now is not None else resource
+        return self._upcast(resource) if self._upcast is not None else resource
 
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         where, values = ("lane = $1 and type = any($2)", (lane, list(types))) if types else ("lane = $1", (lane,))
@@ -66,13 +66,13 @@ class StoreReader:
 class DatabaseReader:
     """`ports.Reader` outside any lane: each call is its own short read."""
 
-    def __init__(self, database: Database, now: Callable[[Resource], Resource] | None = None) -> None:
-        self._database, self._now = database, now
+    def __init__(self, database: Database, upcast: Callable[[Resource], Resource] | None = None) -> None:
+        self._database, self._upcast = database, upcast
 
     @asynccontextmanager
     async def _on(self) -> AsyncIterator[StoreReader]:
         async with self._database.reading() as tx:
-            yield StoreReader(tx, self._now)
+            yield StoreReader(tx, self._upcast)
 
     async def read(self, resource_id: str) -> Resource | None:
         async with self._on() as reader:

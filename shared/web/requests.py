@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request
 
 from shared.core import Resource
 from shared.fhir.json import GateError, decode
-from shared.fhir.outcomes import Issue, outcome
+from shared.fhir.outcomes import Issue, errors, outcome
 from shared.fhir.profiles import Validator
 from shared.smart.scopes import Interaction, allows
 from shared.smart.tokens import Access
@@ -79,7 +79,7 @@ def checked(body: bytes, validator: Validator) -> dict[str, Any]:
         resource = decode(body, limit=BODY_LIMIT)
     except GateError as error:
         raise Refused(error.status, error.issues) from None
-    if issues := validator.check(resource):
+    if issues := errors(validator.check(resource)):
         raise Refused(status_of(issues), issues)
     return resource
 

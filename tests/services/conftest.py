@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.catalogue.declarations import demo_services, said_by
-from shared.borders import Border, checking, kind_of
+from shared.borders import Border, checking, kind_of, worded
 from shared.core import Decision, Resource, reference
 from shared.fhir.profiles import carepod
 
@@ -25,10 +25,7 @@ def unfit(resource: Resource) -> list[str]:
     if border is None:
         return [f"{resource['resourceType']}/{resource['id']} belongs to no service"]
     _, issues = border.leaving(resource)
-    return [
-        f"{resource['resourceType']}/{resource['id']}: {i.expression}: {i.rule or i.code}: {i.diagnostics}"
-        for i in issues
-    ]
+    return [f"{resource['resourceType']}/{resource['id']}: {text}" for text in worded(issues, len(issues))]
 
 
 def misnamed(decision: Decision) -> list[str]:

@@ -28,7 +28,6 @@ POLICIES = (
 )  # fmt: skip
 FCM = ("ferric-carboxymaltose", "J1439")
 FDI = ("ferric-derisomaltose", "J1437")
-SUCROSE = ("iron-sucrose", "J1756")
 
 RIVERSIDE = InfusionSite("riverside", "Riverside", CHICAGO, {d: (time(8), time(17)) for d in range(5)}, 4, ())
 
