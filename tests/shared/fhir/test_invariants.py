@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,13 @@ from shared.fhir.definitions import r4 as definitions
 from shared.fhir.invariants import BROKEN, EXPRESSED
 from shared.fhir.problems import Scope
 from shared.fhir.profiles import r4
-from tests.shared.fhir.tried import CASES, CONCEPT, PATIENT, TYPES, coded, observation
+from tests.shared.fhir.tried import CASES, CONCEPT, PATIENT, coded, observation
+
+TYPES = re.findall(
+    r"\w+",
+    """Age Attachment ContactPoint Count DataRequirement Distance Duration Expression Extension MoneyQuantity Period
+    Quantity Range Ratio Reference SimpleQuantity Timing TriggerDefinition""",
+)
 
 ALONGSIDE = {"dom-2": {"ref-1"}}
 """Rules that the same defect cannot but break."""
