@@ -69,7 +69,7 @@ def compiled() -> tuple[dict[str, Any], list[str]]:
     ours = built.definitions
     made = table(ours, base())
     keep(files)
-    return made, [*complaints, *dangling(made, {d["url"] for d in ours}), *unkept(made)]
+    return made, list(complaints) or [*dangling(made, {d["url"] for d in ours}), *unkept(made)]
 
 
 def core_differences() -> list[str]:

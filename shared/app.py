@@ -22,7 +22,7 @@ from shared.adapters.migrations import migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.rabbitmq import RabbitBroker
 from shared.adapters.sqlite import SqliteDatabase
-from shared.borders import checking
+from shared.borders import checking, unknown_profiles
 from shared.clock import Clock, system_clock, uuid7
 from shared.core import Decision, Event, Service
 from shared.deliveries import Deliveries
@@ -171,6 +171,8 @@ async def build(
         raise SettingsError(f"service {', '.join(sorted(unknown))}: one of {', '.join(s.name for s in services)}")
     if len(names) < len(services) and not (settings.database_url and settings.amqp_url):
         raise SettingsError("services of their own need CAREPOD_DATABASE_URL and CAREPOD_AMQP_URL")
+    if unsaid := [text for service in services for text in unknown_profiles(service)]:
+        raise SettingsError("; ".join(unsaid))
     lock = None if settings.database_url else folder_lock(settings.folder)
     catalogue, validator = Catalogue(tuple(services)), carepod()
     broker = _broker(settings, names)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.core import CANONICAL, Resource, Service
+from shared.fhir import definitions
 from shared.fhir.outcomes import Issue, errors
 from shared.places import public
 
@@ -111,6 +112,17 @@ class OutOfReach(Exception):
     def told(self) -> str:
         """What may be said of it anywhere."""
         return str(self)
+
+
+def unknown_profiles(service: Service) -> list[str]:
+    """Each profile a service declares that the compiled contracts do not hold in that version, in words."""
+    known = definitions.carepod()
+    saved = (("saves", named) for named in service.profiles.values())
+    read = (("reads", named) for named in service.reads.values())
+    unknown = [(does, named) for does, named in (*saved, *read) if known.profile(PROFILE + named) is None]
+    held = {named: known.profile(PROFILE + named.partition("|")[0]) for _, named in unknown}
+    versions = {named: h.name.rpartition("|")[2] if h else "none of that name" for named, h in held.items()}
+    return [f"{service.name} {does} {named}; the contracts hold {versions[named]}" for does, named in unknown]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from contracts.catalogue import asyncapi, definitions, drawing, page
-from contracts.catalogue.declarations import demo_services
+from contracts.catalogue.declarations import DeclarationError, demo_services
+from shared.borders import unknown_profiles
 from shared.core import Resource, Service
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -45,7 +46,15 @@ def _json(resource: Resource) -> str:
 
 def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
     """Writes the files; with `--check`, names those that differ and answers 1."""
-    made = {folder / name: text for name, text in pages(demo_services())}
+    services = demo_services()
+    try:
+        made = {folder / name: text for name, text in pages(services)}
+    except DeclarationError as error:
+        print(error)
+        return 1
+    if unknown := [text for service in services for text in unknown_profiles(service)]:
+        print("\n".join(unknown))
+        return 1
     if "--check" in arguments:
         stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
         for path in stale:

@@ -17,6 +17,7 @@ from services.intake.facts import Case
 from services.intake.gap import Gap
 from shared.borders import PROFILE, Check
 from shared.core import Resource
+from shared.fhir import definitions
 
 LABS = (HEMOGLOBIN, FERRITIN, TSAT, TB_SCREEN, HEPATITIS_B)
 _INDEX = re.compile(r"\[\d+\]")
@@ -35,8 +36,10 @@ class Demands:
 
 
 def demands_of(path: Path, check: Check) -> Demands:
-    """The demands a file of the form of `contracts/profiles/gaps.yaml` names."""
+    """The demands a file like `contracts/profiles/gaps.yaml` names. Raises ValueError for an unknown profile."""
     read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if unknown := [name for name in read if definitions.carepod().profile(PROFILE + name) is None]:
+        raise ValueError(f"{path.name}: no profile is called {', '.join(unknown)}")
     return Demands(check, {p: {k: (d["gap"], d["text"]) for k, d in keys.items()} for p, keys in read.items()})
 
 
@@ -58,7 +61,7 @@ def _records(case: Case) -> Iterator[tuple[str, Resource]]:
 
 
 def _unmet(resource: Resource, profile: str, demands: Demands) -> Iterator[Gap]:
-    for issue in demands.check(resource, f"{PROFILE}{profile}|1"):
+    for issue in demands.check(resource, PROFILE + profile):
         place = _INDEX.sub("", issue.expression)
         known = demands.gaps[profile].get(issue.rule) or demands.gaps[profile].get(place)
         if known is not None and issue.severity == "error":

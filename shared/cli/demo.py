@@ -153,7 +153,7 @@ async def _watched(application: Application, sender: Sender, report: Path | None
     document = report_of(journeys, await _messages(application), loop.time() - begun)
     out.print(_table(journeys))
     for journey in journeys:
-        _explained(journey)
+        _explained(journey, application.settings.folder)
     counts, seconds = document["messages"], document["seconds"]
     told = f"{counts['sent']} messages sent, {counts['delivered']} delivered, {counts['parked']} parked"
     out.print(f"{told}; {seconds} s in all")
@@ -202,11 +202,11 @@ def _authorization(authorization: dict[str, Any]) -> str:
     return f"{authorization['number']}\n{period.get('start', '')} to {period.get('end', '')}\n{units}"
 
 
-def _explained(journey: Journey) -> None:
+def _explained(journey: Journey, folder: Path) -> None:
     """Under the table: why it ended so, what each visit still needs, and who is asked."""
     out.print(f"\n[bold]{journey.pushed.file}[/]: {journey.outcome or 'not settled'}")
     if journey.task:
-        out.print(f"  carepod trace {journey.task.partition('/')[2]}", markup=False)
+        out.print(f"  CAREPOD_FOLDER={folder} carepod trace {journey.task.partition('/')[2]}", markup=False)
     for reason in journey.reasons:
         out.print(f"  - {reason}", markup=False)
     for visit in journey.appointments:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
+from shared.core import CANONICAL
 from shared.fhir import definitions
 from shared.fhir.bindings import coding_in, concept_in, remembering, remembering_concept
 from shared.fhir.closures import (
@@ -126,13 +127,20 @@ class Validator:
         for canonical in _strings(named) if named.__class__ is list else ():
             structure = self._claimed.get(canonical) or self._definitions.profile(canonical)
             if structure is None:
-                told = "a profile it names is not known here"
-                found.append(Problem(".meta.profile", "not-found", told, "", "information", canonical))
+                found.append(self._unknown(canonical))
                 continue
             if structure.url:
                 self._claimed[canonical] = structure
             found += self.overlays.met(value, structure, scope) or ()
         return found
+
+    def _unknown(self, canonical: str) -> Problem:
+        """A profile that is named and not at hand: an error of ours, for there is none, or not in that version."""
+        other = self._definitions.profile(canonical.partition("|")[0])
+        version = f" in that version, but as {other.name.rpartition('|')[2]}" if other is not None else ""
+        severity = "error" if canonical.startswith(CANONICAL) else "information"
+        told = f"a profile it names is not known here{version}"
+        return Problem(".meta.profile", "not-found", told, "", severity, canonical)
 
     def _any_resource(self, *, contained: bool) -> Check:
         """Any resource type, by `resourceType`; a contained one resolves its references where its container does."""

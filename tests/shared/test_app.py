@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,15 @@ async def test_a_service_of_its_own_needs_the_engines(tmp_path: Path) -> None:
         await build(declared(site), chosen, site, ["intake"])
     with pytest.raises(SettingsError, match="one of intake, auth, scheduling"):
         await build(declared(site), chosen, site, ["billing"])
+
+
+async def test_a_service_whose_profiles_are_not_those_of_the_contracts_does_not_start(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    site = load_site(chosen.site_file, partners_url=chosen.partners_url, base_url=chosen.base_url)
+    first, *others = declared(site)
+    newer = replace(first, profiles={**first.profiles, "Patient": "patient|1.1"}, reads={"Task#chair": "chair-task|2"})
+    with pytest.raises(SettingsError) as refused:
+        await build([newer, *others], chosen, site)
+    assert str(refused.value) == (
+        "intake saves patient|1.1; the contracts hold 1.0; intake reads chair-task|2; the contracts hold 1.0"
+    )
