@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 help:
 	@echo 'make demo    the main job, from a referral to a booked infusion, with nothing installed   ARGS="--once"'
 	@echo 'make test    every test, with RabbitMQ, PostgreSQL and Redis provided                     ARGS="-k iron"'
-	@echo 'make check   lint and the fast tests, no engine, under a minute'
+	@echo 'make check   lint and the fast tests, no engine, about a minute'
 	@echo 'make lint    ruff, mypy, import-linter'
 	@echo 'make format  ruff format and the fixes ruff is sure of'
 	@echo 'make contracts        the profiles compiled from their source (Node), and the message catalogue'
