@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from contracts.catalogue import asyncapi, definitions, drawing, page
+from contracts.catalogue import asyncapi, definitions, drawing, page, referrals
 from contracts.catalogue.declarations import DeclarationError, demo_services
 from shared.borders import unknown_profiles
 from shared.core import Resource, Service
@@ -29,6 +29,7 @@ def pages(services: Sequence[Service]) -> Iterator[tuple[str, str]]:
     """(path below `contracts/`, text) of every generated file."""
     yield "asyncapi.yaml", _yaml(asyncapi.asyncapi(services))
     yield "messages.md", page.page(services)
+    yield "referrals.md", referrals.page()
     yield page.MAP, drawing.drawing(services)
     yield "capability/CapabilityStatement-carepod.json", _json(definitions.statement(services))
     yield "capability/MessageDefinitions.json", _json(definitions.messages(services))

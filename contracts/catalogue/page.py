@@ -56,14 +56,15 @@ def _message(said: Said, services: Sequence[Service]) -> Iterator[str]:
     yield said.when
     yield "any" if set(said.focus) == set(kinds_of(said.producer)) else _codes(said.focus)
     heard = hearing(services, said)
-    yield ", ".join([*heard.focus, *(f"*{name}*" for name in heard.rest)]) or "no one"
+    itself = ["itself"] if set(said.focus) <= set(said.producer.reads) else []
+    yield ", ".join([*heard.focus, *itself, *(f"*{name}*" for name in heard.rest)]) or "no one"
 
 
 def _kind(service: Service, kind: str, services: Sequence[Service]) -> Iterator[str]:
     yield f"`{kind}`"
     name, _, version = service.profiles.get(kind, "").partition("|")
     yield f"`{name}` {version}" if name else "base R4"
-    yield ", ".join(readers_of(services, service, kind)) or "no one"
+    yield ", ".join([*readers_of(services, service, kind), *(["itself"] if kind in service.reads else [])]) or "no one"
 
 
 def _headers() -> str:

@@ -9,6 +9,7 @@ from shared.borders import PROFILE
 from shared.core import CANONICAL, Operation, Resource, Service, derived_id
 from shared.messages import Catalogue
 from shared.ports import Door
+from shared.refused import REASONS as OF_THE_LOOP
 from shared.settings import Settings
 from shared.version import VERSION
 from shared.web.requests import FHIR_JSON, Refused, refused
@@ -173,7 +174,12 @@ def _messaging(service: Service, services: Sequence[Service]) -> dict[str, Any]:
 def _heard(service: Service, services: Sequence[Service]) -> Iterator[tuple[Service, str]]:
     for other in services:
         if other.name != service.name and service.listens & other.owns:
-            yield from ((other, reason) for reason in sorted(other.reasons))
+            yield from ((other, reason) for reason in sorted(other.reasons) if _reaches(service, reason))
+
+
+def _reaches(service: Service, reason: str) -> bool:
+    """Whether a service may hear a message of this name: what the run loop itself says is one Task."""
+    return reason not in OF_THE_LOOP or "Task" in service.listens
 
 
 def _kind_of(name: str) -> str:

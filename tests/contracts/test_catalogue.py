@@ -11,9 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from contracts.catalogue import __main__ as command
-from contracts.catalogue import declarations, drawing, page
+from contracts.catalogue import declarations, drawing, page, referrals
 from shared import refused
 from shared.core import Service
 from shared.fhir import definitions
@@ -88,7 +89,7 @@ def test_every_profile_a_service_declares_or_reads_is_known_and_of_that_type() -
             assert profile.type == declarations.type_of(kind), named
 
 
-def test_every_message_has_a_hearer_or_the_page_says_no_one() -> None:
+def test_every_message_has_a_hearer_or_the_page_says_who_else() -> None:
     heard = {s.key: declarations.hearing(SERVICES, s) for s in SAID}
     alone = {key for key, hearing in heard.items() if not (hearing.focus or hearing.rest)}
     assert alone == {"intake.message-refused", "intake.message-taken"}
@@ -98,7 +99,7 @@ def test_every_message_has_a_hearer_or_the_page_says_no_one() -> None:
         assert set(service.reasons) <= set(rows)
         assert all(row.rstrip("| ") for row in rows.values())
         for reason in service.reasons:
-            assert (f"{service.name}.{reason}" in alone) == rows[reason].endswith("| no one |")
+            assert (f"{service.name}.{reason}" in alone) == rows[reason].endswith("| itself |")
 
 
 def test_no_two_services_begin_their_ids_alike() -> None:
@@ -156,3 +157,14 @@ def test_the_map_has_a_place_for_one_service_more() -> None:
     places = [float(x.attrib["x"]) for x in drawn((*SERVICES, more)).iter() if x.attrib.get("width") == "120"]
     assert len(places) == 5
     assert min(b - a for a, b in pairwise(places)) > 120
+
+
+def test_the_page_for_referrers_names_every_demand_and_its_gap() -> None:
+    demands = yaml.safe_load(referrals.GAPS.read_text(encoding="utf-8"))
+    chapters = {part.partition("\n")[0]: part for part in PAGES["referrals.md"].split("\n## ")[1:]}
+    assert len(chapters) == len(demands)
+    for name, keys in demands.items():
+        (chapter,) = [c for c in chapters.values() if f"StructureDefinition/{name}`" in c]
+        rows = [line for line in chapter.splitlines() if line.startswith("| `")]
+        assert [r.split("`")[1] for r in rows] == list(keys)
+        assert [r.split("`")[3] for r in rows] == [gap["gap"] for gap in keys.values()]
