@@ -34,10 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when compiled table and lock are (now) those of the sources, 1 when they are not, 2 when it was not tried."""
     parser = argparse.ArgumentParser(description="Compile the FSH profiles.")
     parser.add_argument("--check", action="store_true", help="compare with what is checked in, write nothing there")
-    parser.add_argument("--draft", action="store_true", help="write the table in spite of all; still exit 1")
     options = parser.parse_args(arguments)
     try:
-        wrong = checked() if options.check else written(draft=options.draft)
+        wrong = checked() if options.check else written()
     except (node.ToolError, lock.LockError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -46,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(wrong))
 
 
-def written(*, draft: bool = False) -> list[str]:
-    """Writes the table, and the lock where there is one; with anything against them only a draft of the table."""
+def written() -> list[str]:
+    """Writes the table, and the lock where there is one; nothing where anything stands against them."""
     made, wrong = compiled()
-    if not wrong or draft:
+    if not wrong:
         COMPILED.write_bytes(gzip.compress(core.text(made), 9, mtime=0))
         print(f"{COMPILED.name}: {len(made['structures'])} structures, {len(made['codeSystems'])} code systems")
-    if not wrong and lock.FILE.exists():
-        lock.FILE.write_text(lock.text(demands.contracts(made, demands.r4())), encoding="utf-8")
+        if lock.FILE.exists():
+            lock.FILE.write_text(lock.text(demands.contracts(made, demands.r4())), encoding="utf-8")
     return wrong
 
 

@@ -155,13 +155,6 @@ def test_whatever_sushi_says_stops_the_build(run: Run, capsys: pytest.CaptureFix
     assert "A title is missing" in capsys.readouterr().err
 
 
-def test_a_draft_is_written_in_spite_of_all_but_never_locked(run: Run) -> None:
-    lock.FILE.write_text("{}")
-    assert run("--draft", complaints=["error No such element"]) == 1
-    assert build.COMPILED.exists()
-    assert lock.FILE.read_text() == "{}"
-
-
 @pytest.mark.parametrize("columns", [
     {"type": [{"code": "Annotation", "profile": [OURS + "absent"]}]},
     {"type": [{"code": "Reference", "targetProfile": [OURS + "absent"]}]},
