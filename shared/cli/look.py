@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from shared import store
 from shared.app import open_database
 from shared.cli.common import NOT_RIGHT, Context, failed, run, say
-from shared.clock import stamp, system_clock
+from shared.clock import system_clock
 from shared.core import Service
 from shared.ports import Database, Row
 from shared.settings import Settings, SettingsError
@@ -25,9 +26,6 @@ _PARKED = (
     "select 'message', id, producer, attempt, problem, received_at from inbox where status = 'parked'",
     "select 'delivery', id, channel, attempt, problem, created_at from delivery where state = 'parked'",
     "select 'unsent', id, reason, 0, problem, created_at from outbox where sent_at is null and problem <> ''",
-)
-_RETRY = (
-    "update inbox set status = 'retry', attempt = 0, next_at = $2 where id = $1 and status = 'parked' and lane <> ''"
 )
 
 
@@ -106,7 +104,7 @@ async def _retried(settings: Settings, services: Sequence[Service], message_id: 
     put_back = 0
     for service in services:
         async with _opened(settings, service.name) as database, database.writing() as tx:
-            put_back += await tx.execute(_RETRY, message_id, stamp(system_clock()))
+            put_back += await store.put_back(tx, message_id, system_clock())
     return put_back
 
 

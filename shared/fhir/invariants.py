@@ -224,7 +224,7 @@ def trigger(value: Value, _: Scope) -> bool:
 
 
 def patientless(code: str) -> Broken:
-    """A rule: a consent of this scope is a patient's. (The system is FHIR's own placeholder.)"""
+    """A rule: a consent of this scope is a patient's. (FHIR's own expression calls the code system `something`.)"""
     return lambda v, _: not has(v, "patient") and coded(inside(v, "scope"), "something", code)
 
 

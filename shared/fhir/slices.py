@@ -77,8 +77,8 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
     """The check of all items of an element against its slices."""
     decided = tuple(s for s in slices if s.matches is not None and s.name != DEFAULT)
     rest = next((s for s in slices if s.name == DEFAULT), None)
-    whole = len(decided) + (rest is not None) == len(slices)
     placing = _placing(decided)
+    beyond = _beyond(decided, rest, slicing, whole=len(decided) + (rest is not None) == len(slices))
     plain = slicing.rules == "open" and not slicing.ordered and rest is None
     named = [{**s.demands} for s in decided]
     least = [(at, s) for at, s in enumerate(decided) if s.minimum]
@@ -105,10 +105,21 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
         for at, inner in again:
             found += inner([item for item, where in zip(items, placed, strict=True) if at in where], scope) or ()
         if not plain:
-            found += _beyond(items, placed, scope)
+            found += beyond(items, placed, scope)
         return found or None
 
-    def _beyond(items: list[Item], placed: list[list[int]], scope: Scope) -> Iterator[Problem]:
+    keyed = _index(decided)
+    if plain and keyed and not again:
+        return Lookup(decided, *keyed, check)
+    return check
+
+
+def _beyond(
+    decided: tuple[Slice, ...], rest: Slice | None, slicing: Slicing, *, whole: bool
+) -> Callable[[list[Item], list[list[int]], Scope], Iterator[Problem]]:
+    """What is said of items by where they stand, and of those in no slice; `whole`: every slice can be told."""
+
+    def check(items: list[Item], placed: list[list[int]], scope: Scope) -> Iterator[Problem]:
         if whole and rest is not None:
             left = [item for item, where in zip(items, placed, strict=True) if not where]
             yield from _within(rest, left, scope)
@@ -117,9 +128,6 @@ def group_of(slices: tuple[Slice, ...], slicing: Slicing) -> Group:
         if slicing.ordered:
             yield from _disordered(items, placed)
 
-    keyed = _index(decided)
-    if plain and keyed and not again:
-        return Lookup(decided, *keyed, check)
     return check
 
 

@@ -187,6 +187,16 @@ async def park(tx: Transaction, message_id: str, attempt: int, problem: str) -> 
     return bool(await tx.execute(sql, message_id, attempt, storable(problem)))
 
 
+async def put_back(tx: Transaction, message_id: str, at: datetime) -> int:
+    """A parked message that can be read will be taken again, its attempts counted anew; how many there were."""
+    return await tx.execute(
+        "update inbox set status = 'retry', attempt = 0, next_at = $2 "
+        "where id = $1 and status = 'parked' and lane <> ''",
+        message_id,
+        stamp(at),
+    )
+
+
 async def due_lanes(tx: Transaction, now: datetime, most: int = 200) -> list[str]:
     """Lanes where a producer's first unfinished message may be looked at now, the longest waiting first."""
     rows = await tx.fetch(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,24 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from contracts.conformance import journeys, recorded, rounds
 from contracts.conformance.examples import Example, examples
 from contracts.conformance.journeys import Emitted
+from tests.contracts.second import refused
 
 VALID = [example for example in examples() if example.issue is None]
-
-
-def refused(resource: Mapping[str, Any]) -> list[tuple[int | str, ...]]:
-    """Where the second model finds an error."""
-    kind = resource["resourceType"]
-    model = getattr(importlib.import_module(f"fhir.resources.R4B.{kind.lower()}"), kind)
-    try:
-        model.model_validate(resource)
-    except ValidationError as error:
-        return [found["loc"] for found in error.errors()]
-    return []
 
 
 @pytest.fixture(scope="session")

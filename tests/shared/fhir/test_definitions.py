@@ -96,7 +96,8 @@ def test_no_profile_of_the_core_refuses_what_base_lets_in_by_being_known() -> No
 
 def test_every_profile_of_ours_and_of_the_core_compiles() -> None:
     for of in (definitions.carepod(), definitions.r4().with_hl7()):
-        Validator(of).compiled()
+        validator = Validator(of).compiled()
+        assert all(validator.check({"resourceType": "Basic"}, [canonical]) for canonical in of.profiles())
 
 
 def test_all_that_ours_demand_is_checked() -> None:
