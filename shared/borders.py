@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.core import CANONICAL, Resource, Service
+from shared.core import CANONICAL, IDENTIFIERS, Resource, Service
 from shared.fhir import definitions
 from shared.fhir.outcomes import Issue, errors
+from shared.memo import of_each
 from shared.places import public
 
 if TYPE_CHECKING:
@@ -32,17 +34,34 @@ _CODED: Mapping[str, tuple[str, str]] = {
 }
 
 
+COVERAGE_REQUIREMENTS_ID = IDENTIFIERS + "coverage-requirements"
+"""Names what a payer's rules said of an order by the benefit request on whose occasion they were asked."""
+
+
 def kind_of(resource: Resource) -> str:
-    """`Type`, or `Type#code` where owner and profile hang on the code: Task, Appointment, and our filler orders.
+    """`Type`, or `Type#code` where owner and profile hang on it: Task, Appointment, our filler orders, our papers,
+    our Subscriptions at payers, what a payer's rules say of an order.
 
     Takes any JSON object: it is asked before anything is checked.
     """
     name = str(resource.get("resourceType"))
     if name == "ServiceRequest":
         return "ServiceRequest#filler-order" if resource.get("intent") == "filler-order" else name
+    if name in ("Binary", "DocumentReference") and str(resource.get("id")).startswith("au-"):
+        return f"{name}#letter"
+    if name == "Subscription" and str(resource.get("id")).startswith("au-"):
+        return "Subscription#at-payer"
+    if name == "ClaimResponse" and str(resource.get("id")).startswith("in-"):
+        return "ClaimResponse#held"
+    if name == "CoverageEligibilityResponse" and COVERAGE_REQUIREMENTS_ID in _systems(resource.get("identifier")):
+        return f"{name}#coverage-requirements"
     element, system = _CODED.get(name, ("", ""))
     code = next((c for c in _codes(resource.get(element), system)), None)
     return f"{name}#{code}" if code else name
+
+
+def _systems(identifiers: Any) -> Iterable[Any]:
+    return [i.get("system") for i in identifiers if isinstance(i, dict)] if isinstance(identifiers, list) else []
 
 
 def _codes(value: Any, system: str) -> Iterable[str]:
@@ -91,6 +110,7 @@ def version_said(resource: Resource, name: str) -> int:
     return 0
 
 
+@cache
 def checking(validator: Validator) -> Check:
     """The check of a border: against one profile, or base R4 where none is named."""
 
@@ -136,6 +156,11 @@ class Border:
     service: Service
     check: Check
     upcasts: Upcasts = field(default_factory=dict)
+    stored: Callable[[Resource], Resource] = field(init=False, repr=False, compare=False)
+    """A stored resource in the version this release works with. Raises OutOfReach when nothing leads there."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stored", of_each(self._current))
 
     def leaving(self, resource: Resource) -> tuple[Resource, list[Issue]]:
         """A resource as it is saved, declaring its profile, and every reason why it may not be."""
@@ -162,8 +187,7 @@ class Border:
                 issues += broken
         return read, issues
 
-    def stored(self, resource: Resource) -> Resource:
-        """A stored resource in the version this release works with. Raises OutOfReach when nothing leads there."""
+    def _current(self, resource: Resource) -> Resource:
         named = self.service.profiles.get(kind_of(resource)) or self._read_as(resource) or ""
         current, issues = self._upcast(resource, named) if named else (resource, [])
         if issues:
@@ -178,7 +202,7 @@ class Border:
 
     def _understood(self, resource: Resource, named: str) -> tuple[Resource, list[Issue]]:
         current, issues = self._upcast(resource, named) if named else (resource, [])
-        return current, issues or self._broken(current, named)
+        return current, issues or _wrong(_checked(current, self.check, PROFILE + named if named else ""))
 
     def _upcast(self, resource: Resource, named: str) -> tuple[Resource, list[Issue]]:
         """The resource in the wanted major version, or why that cannot be had."""
@@ -193,8 +217,17 @@ class Border:
         return resource, [_too_far(resource, name, wanted, "a newer")] if said > wanted else []
 
     def _broken(self, resource: Resource, named: str) -> list[Issue]:
-        wrong = errors(self.check(resource, PROFILE + named if named else ""))
-        return [replace(i, expression=public(i.expression)) for i in wrong]
+        return _wrong(self.check(resource, PROFILE + named if named else ""))
+
+
+def _wrong(issues: Sequence[Issue]) -> list[Issue]:
+    return [replace(i, expression=public(i.expression)) for i in errors(issues)]
+
+
+@of_each
+def _checked(resource: Resource, check: Check, profile: str) -> Sequence[Issue]:
+    """What several services of this process hear in one profile is checked once."""
+    return check(resource, profile)
 
 
 def _too_far(resource: Resource, name: str, wanted: int, other: str) -> Issue:

@@ -18,7 +18,8 @@ def system_clock() -> datetime:
 
 def stamp(at: datetime) -> str:
     """An instant as stored: UTC, microseconds, sortable as text."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def instant(text: str) -> datetime:
@@ -31,6 +32,12 @@ def uuid7(at: datetime) -> str:
     value = int(at.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def first_uuid7(at: datetime) -> str:
+    """The text that every UUID of version 7 made after the millisecond of `at` sorts behind, and none from before."""
+    value = int(at.timestamp() * 1000 + 1) << 80
     return str(UUID(int=value))
 
 

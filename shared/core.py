@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -23,17 +25,27 @@ CANONICAL = "https://carepod.example/fhir/"
 IDENTIFIERS = "https://carepod.example/id/"
 """Base of our identifier systems: `IDENTIFIERS + kind`."""
 
+PRACTICE_ONLY_LABEL = {"system": IDENTIFIERS + "sight", "code": "practice"}
+"""The security label of what only the practice sees, whoever sent its patient."""
+
 _NAMESPACE = uuid.UUID("8345edd1-fa38-54d4-b10b-6e0375458769")
 """Fixed for ever, whatever the canonical base becomes: every derived id, so every business effect, hangs on it."""
+_VERSION_5 = (5 << 76) | (2 << 62)
+_FREE = ~((15 << 76) | (3 << 62))
 
 
+@lru_cache(16_384)
 def derived_id(owner: str, kind: str, *key: str) -> str:
     """The id every replay and every release gives the same thing: `<owner>-<uuid5 of kind and business key>`.
 
     `owner` is the two-letter prefix of the owning service; `key` is the business key of `docs/journey.md`, never a
     policy or a version.
     """
-    return f"{owner}-{uuid.uuid5(_NAMESPACE, chr(31).join((kind, *key)))}"
+    name = sha1(_NAMESPACE.bytes + "\x1f".join((kind, *key)).encode(), usedforsecurity=False).digest()[:16]
+    # As uuid.uuid5 does, without an object for each: version 5, and the variant of RFC 9562.
+    bits = (int.from_bytes(name) & _FREE) | _VERSION_5
+    text = f"{bits:032x}"
+    return f"{owner}-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def reference(resource: Resource) -> str:
@@ -59,6 +71,7 @@ class Event:
     resources  what it carries, already checked and with references in our own ids.
     focus      `Type/id` of what it is about.
     source     the producing service, client or channel.
+    matched    ids of the resources whose current version a command names (If-Match): its word is the latest on them.
     """
 
     kind: Literal["message", "command", "answer", "wake"]
@@ -70,6 +83,7 @@ class Event:
     focus: str | None = None
     source: str = ""
     id: str = ""
+    matched: frozenset[str] = frozenset()
 
     def of_type(self, *types: str) -> tuple[Resource, ...]:
         """The resources of these types, in the order they came."""
@@ -87,6 +101,10 @@ class Decision:
     refusals  the code of every rule that failed, not only the first.
     evidence  versioned references of the resources that proved the decision.
     focus     `Type/id` of the save the decision is about; the first save where None.
+    rouses    lanes of other patients that must look again at once: each gets a wake named `ROUSED`.
+    passes    an event decided in the same transaction, in the lane of another record of the same person: what came
+              belongs there. Where that one is refused, nothing of this decision is kept. Never of a message, which is
+              its own lane's.
     """
 
     reason: str
@@ -95,6 +113,12 @@ class Decision:
     refusals: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     focus: str | None = None
+    rouses: frozenset[str] = frozenset()
+    passes: Event | None = None
+
+
+ROUSED = "roused"
+"""The wake by which a decision about one patient reaches another: nothing of the other is saved beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +142,26 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an outside partner said to one delivery: becomes an event of kind `answer` with this reason."""
+    """What an outside partner said to one delivery: becomes an event of kind `answer` with this reason.
+
+    lane        the lane it is decided in, where that is another than the delivery's: whose it is was only now learned.
+    identities  (system, value, our id) by which `source` knows what came.
+    source      the client on whose behalf the partner was asked; the channel where None.
+    """
 
     reason: str
     resources: tuple[Resource, ...] = ()
+    lane: str | None = None
+    identities: tuple[tuple[str, str, str], ...] = ()
+    source: str | None = None
 
 
 class Doubtful(Exception):
-    """The partner may or may not have taken the delivery: nobody knows until it is asked."""
+    """The partner may or may not have taken it: nobody knows until it is asked, no sooner than `after_seconds` says."""
+
+    def __init__(self, message: str, after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
 
 
 class TryLater(Exception):
@@ -172,6 +208,36 @@ class Operation:
     parts: tuple[tuple[str, str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A figure beside an inquiry's answer: how many resources of the service have one value of a search parameter."""
+
+    name: str
+    kind: str
+    parameter: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A FHIR operation of the whole base, `POST [base]/$<code>`, answered from the Bundle it brings; it stores nothing.
+
+    answer  (Bundle, parameters of the address, the service's policy, instant) -> a Parameters resource; pure. Raises
+            ValueError with what would be right for a parameter that is wrong.
+    asks    (name, FHIR type, sentence) of each parameter of the address.
+    parts   of the answer, as an Operation's.
+    tallies what the service has seen of the like, counted into the answer's parameter `experience`.
+    """
+
+    code: str
+    title: str
+    description: str
+    answer: Callable[[Resource, Mapping[str, str], Any, datetime], Resource]
+    asks: tuple[tuple[str, str, str], ...] = ()
+    parts: tuple[tuple[str, str, str], ...] = ()
+    tallies: Callable[[Resource], tuple[Tally, ...]] | None = None
+
+
 class Gather(Protocol):
     """Reads a service's own store and returns its frozen facts for one event; `lanes` are the lanes held."""
 
@@ -194,6 +260,7 @@ class Service:
     channels       deliveries to outside partners.
     capacity       which seats a saved resource takes; () frees what it took.
     search         search parameters it answers: type -> parameter -> function giving the values.
+    private        names among them that only its own decisions search by: no client is told of one or may ask by it.
     routes         builds the service's own HTTP operations (a FastAPI router) from its running handle.
     paths          beginnings of the paths those operations answer, so that other processes forward them here.
     door           set on the one service that takes in what outside clients send.
@@ -202,6 +269,7 @@ class Service:
     reads          kind -> `name|major` of the profile in which it understands what others say; kinds it does not read
                    are not kept. A service of the runtime's own tests may leave both empty: then base R4 holds.
     operations     FHIR operations on what it owns.
+    inquiries      FHIR operations that are answered from what they bring.
     asks           role a person must have to answer what goes wrong here.
     """
 
@@ -216,10 +284,12 @@ class Service:
     channels: tuple[Channel, ...] = ()
     capacity: Callable[[Resource], Sequence[Seat]] | None = None
     search: Mapping[str, Mapping[str, Callable[[Resource], Sequence[str]]]] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
     routes: Callable[[Any], Any] | None = None
     paths: tuple[str, ...] = ()
     door: Door | None = None
     profiles: Mapping[str, str] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
+    inquiries: tuple[Inquiry, ...] = ()
     asks: str = "intake-coordinator"

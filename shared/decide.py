@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared import store
 from shared.borders import Border, undeclared, worded
 from shared.clock import Clock, stamp, uuid7
-from shared.core import Decision, Event, Needs, Resource, Service, derived_id, reference
-from shared.messages import Catalogue, headers_of, partition_of, routing_keys, written
+from shared.core import ROUSED, Channel, Decision, Event, Needs, Resource, Service, derived_id, reference
+from shared.messages import Catalogue, following, headers_of, partition_of, routing_keys, written
 from shared.ports import Conflict
 
 ROUNDS = 60
 """How often one event may ask for more lanes or meet a conflict before it counts as failed."""
+UNSENT = frozenset({"Binary"})
+"""What no message carries: the bytes of a document stay with their owner, who gives them by their id."""
+ASKS_FIRST = timedelta(days=30)
+"""After a restore, how long a partner that can be asked is asked before anything is sent to it."""
 _TOLD = 5
 """Issues that are told of a resource that may not be saved."""
 
@@ -51,6 +55,11 @@ class Outcome:
     decision: Decision
     saved: tuple[Resource, ...]
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it was refused whole: nothing was saved, and not because there was nothing to change."""
+        return bool(self.decision.refusals) and not self.saved and not self.decision.reason.startswith("nothing-")
+
 
 class Decider:
     """Decides the events of one service."""
@@ -59,16 +68,19 @@ class Decider:
         self._service, self._catalogue, self._border = service, catalogue, border
         self._clock, self._partitions = clock, partitions
         self._epoch: int | None = None
+        self._asks_until: datetime | None = None
 
     async def decided(self, unit: store.Unit, event: Event, trace: str) -> Outcome:
         """Raises MoreLanes, Conflict, Unfit, and what the service's own code raises: then nothing may be committed."""
-        reader = store.StoreReader(unit.tx, self._border.stored)
+        reader = store.LaneReader(unit.view, unit.write, self._border.stored)
         facts = await self._service.gather(event, reader, frozenset(unit.held))
         decision = self._service.coordinate(event, facts, self._service.policy)
         if isinstance(decision, Needs):
             if set(decision.lanes) <= set(unit.held):
                 raise Unfit("asks for lanes it holds")
             raise MoreLanes(decision.lanes)
+        if decision.passes is not None and event.kind == "message":
+            raise Unfit("passes a message on; a wake of the other lane would be right")
         return await self.asserted(unit, event, decision, trace, reader.seen)
 
     async def asserted(
@@ -80,6 +92,7 @@ class Decider:
         saved, beside = await self._saved(unit, event.lane, decision, at, seen)
         message = await self._enqueued(unit, decision, lane, saved, beside, at, trace) if saved else ""
         unit.wakes.update({(event.lane, key): due for key, due in decision.wakes.items()})
+        unit.wakes.update({(roused, ROUSED): min(at, self._clock()) for roused in decision.rouses})
         unit.record(uuid7(self._clock()), event, decision, saved, message, trace)
         return Outcome(event, decision, saved)
 
@@ -90,7 +103,7 @@ class Decider:
 
         The second kind (a prescriber of two patients) goes with the message: in this lane its hearers may not have it.
         """
-        before = await store.current(unit.tx, [s["id"] for s in decision.saves])
+        before = await unit.view.current([s["id"] for s in decision.saves])
         if any(id_ in seen and seen[id_] != old.resource["meta"]["versionId"] for id_, old in before.items()):
             raise Conflict("read")
         epoch = await self._in_epoch(unit)
@@ -111,8 +124,7 @@ class Decider:
     async def _written(
         self, unit: store.Unit, lane: str, before: Mapping[str, store.Stored], saved: Sequence[Resource], at: datetime
     ) -> None:
-        unit.history += await store.assert_versions(unit.tx, lane, self._service.name, saved, at)
-        await store.index(unit.tx, self._service, saved)
+        await unit.save(self._service, lane, saved, at)
         if self._service.capacity is not None:
             seats = [(seat, r["id"]) for r in saved for seat in self._service.capacity(r)]
             known = [r["id"] for r in saved if r["id"] in before]
@@ -134,28 +146,36 @@ class Decider:
     def _deliveries(
         self, lane: str, before: Mapping[str, store.Stored], saved: Sequence[Resource], at: datetime
     ) -> list[store.Prepared]:
-        prepared = []
+        prepared, due = [], min(at, self._clock())
         for resource in saved:
             old = before.get(resource["id"])
             for channel in self._service.channels:
                 occurrence = channel.due(old.resource if old else None, resource)
                 if occurrence is not None:
                     key = derived_id(self._service.prefix, "delivery", channel.name, resource["id"], occurrence)
-                    prepared.append(store.Prepared(key, channel.name, reference(resource), occurrence, lane, at))
+                    state = self._first_state(channel, at)
+                    about = reference(resource)
+                    prepared.append(store.Prepared(key, channel.name, about, occurrence, lane, at, due, state))
         return prepared
+
+    def _first_state(self, channel: Channel, at: datetime) -> str:
+        """A restored database may decide again what it had sent: where that can be asked, it is asked first."""
+        asks = self._asks_until is not None and at < self._asks_until and channel.doubt == "inquirable"
+        return "in-doubt" if asks else "prepared"
 
     async def _enqueued(
         self, unit: store.Unit, decision: Decision, lane: store.Lane, saved: Sequence[Resource],
         beside: Sequence[Resource], at: datetime, trace: str,
     ) -> str:  # fmt: skip
         """Puts the decision's message into the outbox; a message nobody hears is not written."""
-        resources = (*saved, *beside)
+        resources = [r for r in (*saved, *beside) if r["resourceType"] not in UNSENT]
         types = {r["resourceType"] for r in resources}
         listening = self._catalogue.listening(self._service.name, types)
         if not listening:
             return ""
         message_id = uuid7(self._clock())
-        lane.seq += 1
+        epoch = await self._in_epoch(unit)
+        lane.seq = following(lane.seq, epoch)
         previous = {name: lane.previous[name] for name in sorted(listening) if name in lane.previous}
         lane.previous.update(dict.fromkeys(sorted(listening), message_id))
         bundle = written(self._service.name, message_id, decision, resources, at)
@@ -163,8 +183,7 @@ class Decider:
         partition = partition_of(lane.key, self._partitions)
         keys = routing_keys(focus if focus in types else sorted(types)[0], types, partition)
         headers = headers_of(
-            self._service.name, lane.key, lane.seq, await self._in_epoch(unit), lane.causes, previous, lane.previous,
-            trace,
+            self._service.name, lane.key, lane.seq, epoch, lane.causes, previous, lane.previous, trace,
         )  # fmt: skip
         unit.enqueue(lane, partition, bundle, decision.reason, keys, headers, at)
         return message_id
@@ -172,6 +191,8 @@ class Decider:
     async def _in_epoch(self, unit: store.Unit) -> int:
         if self._epoch is None:
             self._epoch = await store.epoch_of(unit.tx)
+            restored = await store.restored_at(unit.tx)
+            self._asks_until = restored + ASKS_FIRST if restored else None
         return self._epoch
 
 

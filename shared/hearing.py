@@ -15,11 +15,12 @@ from shared import store
 from shared.asking import Asking, Telling
 from shared.borders import Border
 from shared.clock import Clock
-from shared.core import Event, Service
+from shared.core import Event, Resource, Service
 from shared.decide import ROUNDS, Decider, MoreLanes, pause
 from shared.failpoints import Failpoints
 from shared.failures import described
-from shared.messages import Catalogue, Letter, Malformed, merged, opened
+from shared.keeping import is_too_old
+from shared.messages import BACKFILLED, Catalogue, Letter, Malformed, merged, opened
 from shared.ports import Conflict, Database, Incoming, Unavailable
 from shared.turns import Turns
 
@@ -56,7 +57,7 @@ class Advance:
 
 @dataclass(slots=True)
 class Hearing:
-    """The inbox half of the run loop of one service; `done` is called after every commit."""
+    """The inbox half of the run loop of one service; `done` is called after every commit with what it wrote."""
 
     service: Service
     database: Database
@@ -65,7 +66,7 @@ class Hearing:
     decider: Decider
     clock: Clock
     failpoints: Failpoints
-    done: Callable[[], None]
+    done: Callable[[store.Unit], None]
     asking: Asking = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +143,7 @@ class Hearing:
                 await self._closed(unit, Telling.ALL)
             await unit.flush()
             self.failpoints.reach("loop.before_commit")
-        self.done()
+        self.done(unit)
 
     async def _put(self, unit: store.Unit, letters: Letters) -> dict[str, Letter]:
         """Puts what is new into the inbox, or completes what was waiting for its rest; returns those."""
@@ -207,7 +208,7 @@ class Hearing:
             await self._closed(unit, telling)
             await unit.flush()
             self.failpoints.reach("loop.before_commit")
-        self.done()
+        self.done(unit)
 
     async def _stumbled(
         self, error: Exception, row: store.Unfinished | None, lanes: frozenset[str], turn: int
@@ -234,18 +235,46 @@ class Hearing:
     ) -> None:
         """Decides, in each lane, every message whose turn it is."""
         now = self.clock()
-        turns = Turns(self.service.name, await store.unfinished(unit.tx, sorted(lanes)), now)
+        await unit.view.load(lanes, (r["id"] for letter in letters.values() for r in letter.resources))
+        rows = await store.unfinished(unit.tx, sorted(lanes))
+        turns = Turns(self.service.name, rows, now)
         turns.arrived(await store.arrived(unit.tx, turns.wanted()))
+        turns.covered(await self._backfills(unit, rows, letters))
+        await self._in_turn(unit, turns, work, letters, most)
+        if turns.stuck():
+            turns.covered(await store.backfilled(unit.tx, sorted(lanes)))
+            await self._in_turn(unit, turns, work, letters, most)
+        for row in turns.stuck():
+            await self._waits(unit, row, now)
+            if row.status == "waiting":
+                work.missing |= turns.missing(row)
+
+    async def _in_turn(
+        self, unit: store.Unit, turns: Turns, work: _Work, letters: Mapping[str, Letter], most: int
+    ) -> None:
         while work.decided < most and (row := turns.next()) is not None:
             work.row = row
             await self._turn(unit, row, letters.get(row.id))
             turns.done(row)
             work.decided += 1
+        if most == 1:
+            await unit.write()  # what cannot be written is this message's fault
         work.row = None
-        for row in turns.stuck():
-            await self._waits(unit, row, now)
-            if row.status == "waiting":
-                work.missing |= turns.missing(row)
+
+    async def _backfills(
+        self, unit: store.Unit, rows: Sequence[store.Unfinished], letters: Mapping[str, Letter]
+    ) -> dict[tuple[str, str], int]:
+        """Keeps what every backfill brings before anything is decided; (lane, producer) -> how far each stands for all.
+
+        Two of them may each rest on what only the other stands for.
+        """
+        covered: dict[tuple[str, str], int] = {}
+        for row in (r for r in rows if r.reason == BACKFILLED and r.whole):
+            letter = letters.get(row.id) or self._opened(await store.message_of(unit.tx, row))
+            if letter.wrong is None and not is_too_old(row.id, row.received_at):
+                await self._kept(unit, row, letter)
+                covered[row.lane, row.producer] = row.seq
+        return covered
 
     async def _waits(self, unit: store.Unit, row: store.Unfinished, now: datetime) -> None:
         """Says when to look again: at once for the rest of a large message, for all others they may be on their way.
@@ -257,19 +286,18 @@ class Hearing:
         await store.wait(unit.tx, row.id, looks, now + min(LONGEST_PATIENCE, patience * 2 ** min(looks, 10)))
 
     async def _turn(self, unit: store.Unit, row: store.Unfinished, letter: Letter | None) -> None:
+        self.failpoints.decides(row.lane)
         letter = letter or self._opened(await store.message_of(unit.tx, row))
         if letter.wrong is not None:
             raise letter.wrong
-        kept = letter.resources
-        stale = await store.keep_copies(unit.tx, letter.lane, letter.producer, kept, row.received_at)
-        fresh = tuple(r for r in kept if r["id"] not in stale)
-        await store.index(unit.tx, self.service, fresh)
-        lane = unit.lane(letter.lane)
-        lane.causes = merged(merged(lane.causes, letter.causes), {letter.producer: letter.cause})
+        if not row.failed and is_too_old(row.id, row.received_at):
+            await self._refused_by_age(unit, letter)
+            return
+        fresh = await self._kept(unit, row, letter)
         if row.failed:
             unit.retried.append(letter.id)
         if not fresh:
-            (unit.superseded if kept else unit.done).append(letter.id)
+            (unit.superseded if letter.resources else unit.done).append(letter.id)
             return
         event = Event(
             "message", letter.reason, letter.lane, row.received_at, letter.occurred, fresh, letter.focus,
@@ -277,6 +305,23 @@ class Hearing:
         )  # fmt: skip
         await self.decider.decided(unit, event, letter.trace)
         unit.done.append(letter.id)
+
+    async def _refused_by_age(self, unit: store.Unit, letter: Letter) -> None:
+        """Takes nothing of a message that may have been decided and forgotten; where all of it is held, that is all.
+
+        Raises Malformed where something of it is not held: a person sees to it, who may have it taken all the same.
+        """
+        held = await store.versions(unit.tx, [r["id"] for r in letter.resources])
+        if any(r["id"] not in held or held[r["id"]] < store.version_of(r) for r in letter.resources):
+            raise Malformed("too-old", letter)
+        unit.superseded.append(letter.id)
+
+    async def _kept(self, unit: store.Unit, row: store.Unfinished, letter: Letter) -> tuple[Resource, ...]:
+        """Keeps what a message brings, of which nothing newer is held; returns that."""
+        fresh = await unit.keep(self.service, letter.producer, letter.lane, letter.resources, row.received_at)
+        lane = unit.lane(letter.lane)
+        lane.causes = merged(merged(lane.causes, letter.causes), {letter.producer: letter.cause})
+        return fresh
 
     async def _closed(self, unit: store.Unit, telling: Telling) -> None:
         if unit.done or unit.superseded:

@@ -9,11 +9,13 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from shared.borders import DECISION_MESSAGE, worded
 from shared.clock import instant, stamp
 from shared.core import CANONICAL, Decision, Resource, Service, reference
+from shared.fhir.json import PARTS as OF_A_BODY
 from shared.fhir.json import GateError, decode, encode
 from shared.fhir.outcomes import Issue
 from shared.ports import Incoming, Outgoing
@@ -23,10 +25,19 @@ LIMIT = 1024 * 1024
 """A message travels whole up to this many bytes; a larger one as its header, and is fetched by its id."""
 OPENED = 32 * 1024 * 1024
 """No decision is larger than this."""
+PARTS = OF_A_BODY * 3 // 2
+"""Parts of a decision: all of the largest body that is let in, and half as much again that is said about it."""
 ISSUES = 20
 """Issues that are kept of a message that cannot be taken."""
+_SMALL = 64 * 1024
+"""Bytes of a message up to which the same one is kept decoded while others may hear it."""
 LARGE = "large"
 """The header that says: this is only the MessageHeader, fetch the rest."""
+
+BACKFILLED = "backfilled"
+"""The run loop's own reason: the current versions of a lane, for one service that may have missed how they came."""
+_EPOCH = 1 << 40
+"""Messages a lane may say in one epoch."""
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _LANE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -99,6 +110,22 @@ def partition_of(lane: str, partitions: int) -> int:
 def routing_keys(focus_type: str, types: Iterable[str], partition: int) -> tuple[str, ...]:
     """`<ResourceType>.p<N>` of the focus, then one CC key for each other type."""
     return tuple(f"{t}.p{partition}" for t in (focus_type, *sorted(set(types) - {focus_type})))
+
+
+def following(seq: int, epoch: int) -> int:
+    """The sequence of a lane's next message: one more, and in a new epoch above all that was said in earlier ones."""
+    return max(seq, (epoch - 1) * _EPOCH) + 1
+
+
+def address_of(service: str, partition: int) -> str:
+    """The routing key of a message to one service alone."""
+    return f"{service}.p{partition}"
+
+
+def hearers(keys: Sequence[str], producer: str, catalogue: Catalogue) -> frozenset[str]:
+    """The services whose queues take a message with these routing keys."""
+    named = {key.rpartition(".")[0] for key in keys}
+    return catalogue.listening(producer, named) | {s.name for s in catalogue.services if s.name in named}
 
 
 def written(
@@ -176,19 +203,19 @@ def opened(message: Incoming, catalogue: Catalogue) -> Letter:
     """
     try:
         letter = _read(message)
-    except (GateError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+    except (GateError, LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
         raise Malformed("malformed") from None
     service = catalogue.of(letter.producer)
     if service is None or any(not _owned(r, service) for r in letter.resources):
         raise Malformed("wrong-producer")
-    if letter.reason not in service.reasons or message.reason != letter.reason:
+    if letter.reason not in (*service.reasons, BACKFILLED) or message.reason != letter.reason:
         raise Malformed("unknown-type", letter)
     return letter
 
 
 def _read(message: Incoming) -> Letter:
     headers = {str(k): v for k, v in message.headers.items()}
-    bundle = decode(message.body, limit=OPENED)
+    bundle = _decoded(message.body) if len(message.body) <= _SMALL else _read_anew(message.body)
     header, *resources = [e["resource"] for e in bundle["entry"]]
     occurred, seq = instant(bundle["timestamp"]), int(headers["seq"])
     ids = [r["id"] for r in resources]
@@ -209,6 +236,14 @@ def _read(message: Incoming) -> Letter:
         ids_of(headers.get("previous", "{}")), ids_of(headers.get("heard", "{}")),
         trace if _TRACE.fullmatch(trace) else "", whole,
     )  # fmt: skip
+
+
+def _read_anew(body: bytes) -> Resource:
+    return decode(body, limit=OPENED, parts=PARTS, listed=0)
+
+
+_decoded = lru_cache(64)(_read_anew)
+"""A message that several services of this process hear is read once; what is no message is read anew."""
 
 
 def ids_of(text: Any) -> dict[str, str]:
@@ -253,7 +288,7 @@ def outgoing(row: tuple[str, str, str, str, str]) -> Outgoing:
 
 def _header_alone(body: bytes) -> bytes:
     """A large message as its MessageHeader, whose focus names every resource with its version."""
-    bundle = decode(body, limit=OPENED)
+    bundle = decode(body, limit=OPENED, parts=None)
     header, *resources = [e["resource"] for e in bundle["entry"]]
     named = [{"reference": f"{reference(r)}/_history/{r['meta']['versionId']}"} for r in resources]
     header = {**header, "focus": [*header["focus"], *named]}

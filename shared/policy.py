@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
+from shared.yaml_files import read_yaml
 
 _KEYS = {
     "id", "value", "unit", "applies_to", "source", "verified", "configurable_by", "effective_from", "effective_to",
@@ -56,13 +56,18 @@ class Figures:
 
     figures: tuple[Figure, ...]
     adopted: frozenset[str] = frozenset()
+    _by_id: Mapping[str, tuple[Figure, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, tuple[Figure, ...]] = {}
+        for figure in self.figures:
+            found[figure.id] = (*found.get(figure.id, ()), figure)
+        object.__setattr__(self, "_by_id", found)
 
     def all(self, figure_id: str, on: date) -> tuple[Figure, ...]:
         """Every figure of this id in force on a day that this practice may decide by."""
         return tuple(
-            f
-            for f in self.figures
-            if f.id == figure_id and f.in_force(on) and (not f.draft or f.policy in self.adopted)
+            f for f in self._by_id.get(figure_id, ()) if f.in_force(on) and (not f.draft or f.policy in self.adopted)
         )
 
     def figure(self, figure_id: str, on: date) -> Figure:
@@ -80,9 +85,7 @@ class Figures:
 def load_figures(owner: str, folder: Path, adopted: Iterable[str] = ()) -> Figures:
     """Reads every `*.yaml` of a policies folder (a list of figures a file). PolicyError names file and figure."""
     files = {f"{owner}/{path.stem}": path for path in sorted(folder.glob("*.yaml"))}
-    figures = [
-        _figure(name, row) for name, path in files.items() for row in yaml.safe_load(path.read_text("utf-8")) or ()
-    ]
+    figures = [_figure(name, row) for name, path in files.items() for row in read_yaml(path.read_text("utf-8")) or ()]
     chosen = frozenset(adopted)
     if unknown := sorted(a for a in chosen if a.startswith(f"{owner}/") and a not in files):
         raise PolicyError(f"adopted_drafts: {', '.join(unknown)}: one of {', '.join(files)} would be right")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
-from shared.core import Resource, Seat
+from shared.core import IDENTIFIERS, Resource, Seat
 
 if TYPE_CHECKING:
     from shared.fhir.outcomes import Issue
@@ -23,11 +24,17 @@ class Reader(Protocol):
     async def read(self, resource_id: str) -> Resource | None:
         """The current version of one resource by its id, or None."""
 
+    async def several(self, ids: Iterable[str]) -> dict[str, Resource]:
+        """The current versions of these resources, in the order asked for, by id; one that is not there is left out."""
+
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         """Every current resource of one lane, of these types (all when none named), oldest first."""
 
     async def search(self, resource_type: str, parameter: str, value: str) -> list[Resource]:
         """Current resources of one type by one declared search parameter, exact match, oldest first."""
+
+    async def count(self, resource_type: str, parameter: str, value: str) -> int:
+        """How many current resources of one type have this value of a declared search parameter."""
 
     async def identified(self, client: str, system: str, value: str) -> str | None:
         """Our id for a foreign business identifier as this client knows it, or None."""
@@ -47,6 +54,15 @@ class Outside(Protocol):
 
     async def token(self, partner: str) -> str:
         """A bearer token of this partner by SMART Backend Services with our own key."""
+
+    async def document(self, resource_id: str, lane: str) -> Resource | None:
+        """A Binary of this lane that another of our own services holds; None where it has none. Raises TryLater."""
+
+    def proof(self, audience: str) -> str:
+        """A JWT by which a CDS service at this address knows us, good for one call (CDS Hooks 2.0)."""
+
+    async def mail(self, message: EmailMessage) -> None:
+        """Hands a mail to the practice's own server. Raises TryLater, Doubtful, or `mail.MailRefused`."""
 
     def now(self) -> datetime:
         """The instant of the attempt."""
@@ -159,6 +175,36 @@ class Arrival(Protocol):
     def identities(self) -> tuple[tuple[str, str, str], ...]: ...
     @property
     def focus(self) -> str | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+EVENT_NUMBERS = IDENTIFIERS + "subscription-number "
+"""Before a Subscription's address: the system under which the numbers of its events are remembered."""
+
+
+class NoticedEvent(Protocol):
+    """One event a notification tells of: `key` tells it from every other, `brought` are (full URL, resource)."""
+
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def focus(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def brought(self) -> Sequence[tuple[str | None, Resource]]: ...
+
+
+class Notification(Protocol):
+    """A notification of a Subscription this practice has elsewhere; a handshake or heartbeat tells of no event."""
+
+    @property
+    def subscription(self) -> str: ...
+    @property
+    def events(self) -> Sequence[NoticedEvent]: ...
+    @property
+    def count(self) -> int | None: ...
 
 
 class Door(Protocol):
@@ -169,3 +215,21 @@ class Door(Protocol):
 
     def single(self, resource: Resource, client: str) -> Arrival | tuple[Issue, ...]:
         """One resource posted alone, or what is wrong with it."""
+
+    def message(self, bundle: Resource, client: str) -> Arrival | tuple[Issue, ...]:
+        """A message Bundle, or every reason why it is not taken."""
+
+    def message_id(self, bundle: Resource) -> str | None:
+        """The id by which the sender of a message knows it."""
+
+    def reply(self, message: str, client: str, base: str, focus: str | None, issues: Sequence[Issue] = ()) -> Resource:
+        """The answer to a message, the same whenever it is given: `focus` is what it became, None refuses it."""
+
+    def notification(self, bundle: Resource, client: str) -> Notification | tuple[Issue, ...]:
+        """What a notification of a Subscription tells, or what is wrong with it."""
+
+    def notified(self, notification: Notification, event: NoticedEvent, client: str) -> Arrival | tuple[Issue, ...]:
+        """What one event of a notification brings, its number among the identities, or what is wrong with it."""
+
+    def missed(self, subscription: str, since: int, until: int, client: str) -> Arrival:
+        """Events of a Subscription that were never told of, from one number to another, both among them."""

@@ -22,6 +22,8 @@ log = logging.getLogger("carepod.relay")
 BATCH = 400
 LONGEST_WAIT = {"unroutable": timedelta(seconds=30), "unavailable": timedelta(seconds=5)}
 """A lane whose message was not taken is left out for longer each time, up to this; the other lanes go on."""
+LONGEST = max(LONGEST_WAIT.values())
+"""Who seems to wait for longer than this was told so before the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Relay:
         if not held:
             return 0
         now = self._clock()
-        out = sorted(lane for lane, waiting in self._waiting.items() if waiting.until > now)
+        out = sorted(lane for lane, waiting in self._waiting.items() if now < waiting.until <= now + LONGEST)
         async with self._database.reading() as tx:
             rows = await store.unsent(tx, held, out, BATCH)
         if not rows:

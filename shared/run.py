@@ -28,6 +28,14 @@ __all__ = ["Outcome", "Runner", "Unfit"]
 Admit = Callable[[Transaction], Awaitable[bool]]
 
 
+class _PassedInVain(Exception):
+    """What was passed on is refused: nothing of the event it came with may stay, and the refusal is decided alone."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__("what was passed on is refused")
+        self.event = event
+
+
 class Runner:
     """Runs the events of one service, from anywhere, one transaction each (messages: one a batch)."""
 
@@ -46,8 +54,8 @@ class Runner:
         self.clock, self.failpoints = clock, failpoints
         self.border = Border(service, check, upcasts or {})
         self._decider = Decider(service, catalogue, self.border, clock, partitions)
-        self.committed: list[Callable[[], None]] = []
-        """Called after every commit: nudges of the relay and the workers."""
+        self.committed: list[Callable[[store.Unit], None]] = []
+        """Called after every commit with what it wrote: nudges of the relay and the workers it gave something to do."""
         self.hearing = Hearing(
             service, database, catalogue, self.border, self._decider, clock, failpoints, self._after_commit
         )
@@ -61,22 +69,29 @@ class Runner:
         return await self.hearing.advance(lane)
 
     async def take(
-        self, event: Event, *, admit: Admit | None = None, identities: Sequence[tuple[str, str, str]] = ()
+        self,
+        event: Event,
+        *,
+        admit: Admit | None = None,
+        identities: Sequence[tuple[str, str, str]] = (),
+        beside: Sequence[str] = (),
     ) -> Outcome | None:
         """Decides one event and commits; None when `admit`, asked under the lanes, says it is no longer wanted.
 
-        Raises Conflict or Unavailable when it could not be decided: the same may be asked again.
+        `beside` are lanes held besides the event's own, where what it moves still lies. Raises Conflict or Unavailable
+        when it could not be decided: the same may be asked again.
         """
-        lanes = frozenset({event.lane})
+        lanes = frozenset({event.lane, *beside})
         for turn in range(ROUNDS):
             try:
                 outcome = await self._taken(event, lanes, admit, identities)
             except MoreLanes as more:
                 lanes |= more.lanes
+            except _PassedInVain as vain:
+                event, lanes = vain.event, lanes | {vain.event.lane}
             except Conflict:
                 await pause(turn)
             else:
-                self._after_commit()
                 return outcome
         raise Conflict("no decision within the rounds allowed")
 
@@ -87,13 +102,27 @@ class Runner:
             unit = store.Unit(tx, await store.locked(tx, lanes))
             if admit is not None and not await admit(tx):
                 return None
-            event = replace(event, at=unit.lane(event.lane).tick(event.at))
             await store.identify(tx, event.source, identities)
-            outcome = await self._decider.decided(unit, event, new_trace(event.id or event.lane))
+            outcome = await self._decided(unit, event)
             await unit.flush()
             self.failpoints.reach("loop.before_commit")
+        self._after_commit(unit)
         return outcome
 
-    def _after_commit(self) -> None:
+    async def _decided(self, unit: store.Unit, event: Event) -> Outcome:
+        """Decides an event and, in the same transaction, what it passes on: both are kept or neither."""
+        event = replace(event, at=unit.lane(event.lane).tick(event.at))
+        outcome = await self._decider.decided(unit, event, new_trace(event.id or event.lane))
+        onward = outcome.decision.passes
+        if onward is None:
+            return outcome
+        if onward.lane not in unit.held:
+            raise MoreLanes({onward.lane})
+        passed = await self._decided(unit, onward)
+        if passed.is_refused:
+            raise _PassedInVain(onward)
+        return passed
+
+    def _after_commit(self, unit: store.Unit) -> None:
         for nudge in self.committed:
-            nudge()
+            nudge(unit)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, time, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
+
+from shared.answering import Way, content, patience, ways
+from shared.home import DAYS, HomeNursing, home_nursing, hours
+from shared.messaging import Messaging, messaging
+from shared.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,18 +50,34 @@ class InfusionSite:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """A payer as this practice knows it: how its Coverage is recognised and which partner reaches it."""
+    """A payer as this practice knows it: how its Coverage is recognised and which partner reaches it.
+
+    pathway  how it is asked to authorize: `pas` by its partner; `portal` or `fax` by a person, who opens or dials it.
+    subscribes  whether we have a Subscription of our own there, in place of one by arrangement.
+    coverage_requirements  the partner whose CDS services say what an order needs (Da Vinci CRD); none: not asked.
+    pharmacy_benefit  the payer of this list that decides its pharmacy benefit, where that one is gone by at all.
+    """
 
     id: str
     name: str
     identifiers: tuple[tuple[str, str], ...]
     line_of_business: str
     partner: str
+    pathway: str = "pas"
+    portal: str = ""
+    fax: str = ""
+    coverage_requirements: str = ""
+    pharmacy_benefit: str = ""
+    subscribes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """An outside party we call: base address, and where SMART Backend Services gives us a token."""
+    """An outside party we call: base address, and where SMART Backend Services gives us a token.
+
+    content    what notifications to it carry: `id-only` or `full-resource`; `handshake`: it wants one before the first.
+    folder     where files for it are put, in place of an address.
+    """
 
     id: str
     base: str
@@ -63,19 +85,36 @@ class Partner:
     client_id: str | None = None
     scope: str = ""
     notification_secret: str | None = None
+    api_key: str | None = None
+    content: str = "id-only"
+    handshake: bool = False
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """A client that pushes to us: which partner takes our answers (None: it reads them here).
+    """A client that pushes to us: by which ways our answers reach it, the best first (none: it reads them here).
 
-    It sees the patients it has sent, and all patients only where `sees_all`.
+    `patience` is how long a way may stay unreached before the next one is tried, where it differs from the policy's.
+    `reads_from` is the partner whose records we may read for it, `notification_secret` what its notifications say in
+    place of a token. It sees the patients it has sent, and all patients only where `sees_all`. `brings` are the kinds
+    of records it may send of any patient, each resting on an order or a notice of ours: a dispense, a reply.
     """
 
     client: str
     name: str
     answers_to: str | None = None
     sees_all: bool = False
+    answers: tuple[Way, ...] = ()
+    patience: timedelta | None = None
+    reads_from: str | None = None
+    notification_secret: str | None = None
+    brings: frozenset[str] = frozenset()
+
+    @property
+    def read_from(self) -> str | None:
+        """The partner whose records we may read for this client: the EHR that takes our answers where none is named."""
+        return self.reads_from or self.answers_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +139,9 @@ class Site:
     adopted: tuple[Adoption, ...] = ()
     auto_confirm: frozenset[str] = frozenset()
     pharmacy: str | None = None
+    home: HomeNursing | None = None
+    messaging: Messaging | None = None
+    address: str = ""
 
     def site(self, site_id: str) -> InfusionSite | None:
         """The infusion site of this id."""
@@ -125,6 +167,7 @@ class Settings:
     partitions: int = 16
     peers: Mapping[str, str] = field(default_factory=dict)
     failpoint: str | None = None
+    log_level: str = "INFO"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -153,7 +196,16 @@ class Settings:
             partitions=partitions,
             peers=_peers(get("CAREPOD_PEERS", "")),
             failpoint=failpoint,
+            log_level=_level(get("CAREPOD_LOG_LEVEL")),
         )
+
+
+def _level(text: str | None) -> str:
+    """How much is logged; nothing that is logged names a patient, at any level."""
+    level = (text or "INFO").upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SettingsError("CAREPOD_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR would be right")
+    return level
 
 
 def _peers(text: str) -> dict[str, str]:
@@ -167,21 +219,20 @@ def _peers(text: str) -> dict[str, str]:
     return peers
 
 
-_DAYS = {name: n for n, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
-
-
-def load_site(path: Path, *, partners_url: str, base_url: str) -> Site:
-    """Reads a site file; `{partners}` and `{base}` in addresses become the given addresses.
+def load_site(path: Path, *, partners_url: str, base_url: str, folder: Path = ROOT / "var") -> Site:
+    """Reads a site file; `{partners}`, `{base}` and `{folder}` there become the given addresses and folder.
 
     Raises SettingsError naming the place in the file and what would be right.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise SettingsError(f"site file {path}: {error}") from None
     try:
-        return _site(document, {"{partners}": partners_url, "{base}": base_url})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _site(document, {"{partners}": partners_url, "{base}": base_url, "{folder}": str(folder)})
+    except ValueError as error:
+        raise SettingsError(f"site file {path}: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"site file {path}: {type(error).__name__} {error}") from None
 
 
@@ -191,58 +242,96 @@ def _site(document: Mapping[str, Any], addresses: Mapping[str, str]) -> Site:
             text = text.replace(key, value) if text else text
         return text
 
+    partners, referrers = document.get("partners", {}), document.get("referrers", {})
+    payers = tuple(_payer(p, partners) for p in document.get("payers", ()))
+    if unknown := {p.pharmacy_benefit for p in payers} - {"", *(p.id for p in payers)}:
+        raise SettingsError(f"pharmacy_benefit {', '.join(sorted(unknown))}: the id of a payer would be right")
     return Site(
         organization=document["organization"]["name"],
         npi=str(document["organization"]["npi"]),
         sites=tuple(_infusion_site(s) for s in document["sites"]),
-        payers=tuple(
-            Payer(
-                p["id"],
-                p["name"],
-                tuple((i["system"], str(i["value"])) for i in p["identifiers"]),
-                p["line_of_business"],
-                p["partner"],
-            )
-            for p in document.get("payers", ())
-        ),
-        partners={
-            key: Partner(
-                key,
-                filled(p["base"]) or "",
-                filled(p.get("token_url")),
-                p.get("client_id"),
-                p.get("scope", ""),
-                p.get("notification_secret"),
-            )
-            for key, p in document.get("partners", {}).items()
-        },
-        referrers={
-            key: Referrer(key, r["name"], r.get("answers_to"), bool(r.get("sees_all")))
-            for key, r in document.get("referrers", {}).items()
-        },
+        payers=payers,
+        partners={key: _partner(key, p, filled) for key, p in partners.items()},
+        referrers={key: _referrer(key, r, partners) for key, r in referrers.items()},
         adopted=tuple(Adoption(a["policy"], a["by"], a["adopted_on"]) for a in document.get("adopted_drafts", ())),
         auto_confirm=frozenset(document.get("auto_confirm", ())),
         pharmacy=document.get("pharmacy"),
+        home=_home(document),
+        messaging=_messaging(document),
+        address=addresses["{base}"],
     )
 
 
-def _infusion_site(document: Mapping[str, Any]) -> InfusionSite:
-    def span(text: str) -> tuple[time, time]:
-        begins, ends = (time.fromisoformat(t.strip()) for t in text.split("-"))
-        if begins >= ends:
-            raise ValueError(f"hours {text}: the first time must be before the second")
-        return begins, ends
+def _payer(said: Mapping[str, Any], partners: Mapping[str, Any] = MappingProxyType({})) -> Payer:
+    identifiers = tuple((i["system"], str(i["value"])) for i in said["identifiers"])
+    pathway = str(said.get("pathway", "pas"))
+    if pathway not in PATHWAYS or (pathway != "pas" and not said.get(pathway)):
+        raise SettingsError(f"payer {said['id']}: pathway is one of {', '.join(PATHWAYS)}, with its portal or fax")
+    subscribes = bool(said.get("subscribes"))
+    if subscribes and not partners.get(said["partner"], {}).get("notification_secret"):
+        raise SettingsError(f"payer {said['id']}: subscribes wants a notification_secret of its partner")
+    told = str(said.get("coverage_requirements", ""))
+    if told and told not in partners:
+        raise SettingsError(f"payer {said['id']}: coverage_requirements is one of the partners")
+    named = (said["id"], said["name"], identifiers, said["line_of_business"], said["partner"])
+    reached = (str(said.get("portal", "")), str(said.get("fax", "")), told, str(said.get("pharmacy_benefit", "")))
+    return Payer(*named, pathway, *reached, subscribes=subscribes)
 
-    hours = {_DAYS[day]: span(text) for day, text in document["hours"].items()}
+
+PATHWAYS = ("pas", "portal", "fax")
+"""How a payer is asked to authorize."""
+
+
+def _partner(key: str, said: Mapping[str, Any], filled: Callable[[str | None], str | None]) -> Partner:
+    return Partner(
+        key,
+        filled(said.get("base") if "folder" in said else said["base"]) or "",
+        token_url=filled(said.get("token_url")),
+        client_id=said.get("client_id"),
+        scope=said.get("scope", ""),
+        notification_secret=said.get("notification_secret"),
+        api_key=said.get("api_key"),
+        content=content(said),
+        handshake=bool(said.get("handshake")),
+        folder=Path(filled(said["folder"]) or "") if "folder" in said else None,
+    )
+
+
+def _referrer(client: str, said: Mapping[str, Any], partners: Mapping[str, Any]) -> Referrer:
+    return Referrer(
+        client,
+        said["name"],
+        answers_to=said.get("answers_to"),
+        sees_all=bool(said.get("sees_all")),
+        answers=ways(said, partners),
+        patience=patience(said),
+        reads_from=said.get("reads_from"),
+        notification_secret=said.get("notification_secret"),
+        brings=frozenset(said.get("brings", ())),
+    )
+
+
+def _home(document: Mapping[str, Any]) -> HomeNursing | None:
+    found = document.get("home_nursing")
+    return home_nursing(found, document.get("partners", ()), document.get("referrers", ())) if found else None
+
+
+def _messaging(document: Mapping[str, Any]) -> Messaging | None:
+    found = document.get("messaging")
+    return messaging(found, document.get("partners", {})) if found else None
+
+
+def _infusion_site(document: Mapping[str, Any]) -> InfusionSite:
+    opened = {DAYS[day]: hours(text, "hours") for day, text in document["hours"].items()}
     nurses = []
     for nurse in document["nurses"]:
-        begins, ends = span(nurse["shift"])
-        nurses.append(Nurse(nurse["id"], frozenset(_DAYS[d] for d in nurse["days"]), begins, ends))
+        begins, ends = hours(nurse["shift"], "shift")
+        nurses.append(Nurse(nurse["id"], frozenset(DAYS[d] for d in nurse["days"]), begins, ends))
     return InfusionSite(
         document["id"],
         document["name"],
         ZoneInfo(document["time_zone"]),
-        hours,
+        opened,
         int(document["chairs"]),
         tuple(nurses),
         frozenset(document.get("closed_on", ())),

@@ -6,7 +6,7 @@ before, so a message can overtake an earlier one of its patient. Each therefore 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.clock import minted, stamp
@@ -14,6 +14,9 @@ from shared.store import Unfinished
 
 KEPT = timedelta(days=25)
 """What is older than this may have left the inbox with what is kept 30 days: nobody waits for it."""
+
+_Awaited = tuple[str, int, str]
+"""Producer, a sequence not below the message's, and its id."""
 
 
 class Turns:
@@ -28,16 +31,22 @@ class Turns:
         self._queues: dict[tuple[str, str], list[Unfinished]] = {}
         for row in rows:
             self._queues.setdefault((row.lane, row.producer), []).append(row)
-        self._rests_on = {row.id: frozenset(id_ for _, id_ in self._awaited(row)) for row in rows}
+        self._rests_on = {row.id: tuple(self._awaited(row)) for row in rows}
         self._arrived: set[str] = set()
+        self._covered: dict[tuple[str, str], int] = {}
 
     def wanted(self) -> frozenset[str]:
         """Every message one of these rests on: `arrived` should be told which have."""
-        return frozenset().union(*self._rests_on.values())
+        return frozenset(id_ for rests_on in self._rests_on.values() for _, _, id_ in rests_on)
 
     def arrived(self, ids: Iterable[str]) -> None:
         """Says that nothing needs to wait for these messages."""
         self._arrived.update(ids)
+
+    def covered(self, backfilled: Mapping[tuple[str, str], int]) -> None:
+        """Says up to which sequence a backfill stands for all a producer has said in a lane: nobody waits for that."""
+        for place, seq in backfilled.items():
+            self._covered[place] = max(seq, self._covered.get(place, 0))
 
     def next(self) -> Unfinished | None:
         """The first taken message whose turn it is."""
@@ -59,7 +68,7 @@ class Turns:
         """(producer, message id) of what a stuck message waits for; a large one for its own rest."""
         if not row.whole:
             return frozenset({(row.producer, row.id)})
-        return frozenset((producer, id_) for producer, id_ in self._awaited(row) if id_ not in self._arrived)
+        return frozenset((producer, id_) for producer, _, id_ in self._lacking(row))
 
     def _heads(self) -> list[Unfinished]:
         return [rows[0] for rows in self._queues.values() if rows]
@@ -67,13 +76,18 @@ class Turns:
     def _ready(self, row: Unfinished) -> bool:
         if row.status == "retry" and row.next_at > stamp(self._now):
             return False
-        return row.whole and self._rests_on[row.id] <= self._arrived
+        return row.whole and not self._lacking(row)
 
-    def _awaited(self, row: Unfinished) -> Iterable[tuple[str, str]]:
-        named = [(producer, cause.heard.get(self._service)) for producer, cause in row.causes.items()]
-        for producer, id_ in (*named, (row.producer, row.previous(self._service))):
+    def _lacking(self, row: Unfinished) -> list[_Awaited]:
+        awaited = self._rests_on[row.id]
+        return [a for a in awaited if a[2] not in self._arrived and self._covered.get((row.lane, a[0]), 0) < a[1]]
+
+    def _awaited(self, row: Unfinished) -> Iterable[_Awaited]:
+        named = [(producer, cause.seq, cause.heard.get(self._service)) for producer, cause in row.causes.items()]
+        # A backfill that is later than a message is later than the one before it, too.
+        for producer, seq, id_ in (*named, (row.producer, row.seq, row.previous(self._service))):
             if id_ and producer != self._service and is_young(id_, self._now):
-                yield producer, id_
+                yield producer, seq, id_
 
 
 def is_young(message_id: str, now: datetime) -> bool:

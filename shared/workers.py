@@ -14,10 +14,12 @@ from shared.core import Event
 from shared.deliveries import Deliveries
 from shared.failures import described
 from shared.hearing import CAUSE_PATIENCE
+from shared.keeping import Keeping
 from shared.messages import ids_of
 from shared.ports import Database, Incoming, Transaction, Unavailable
 from shared.relay import Relay
 from shared.run import Runner
+from shared.timekeeping import Timekeeping
 from shared.turns import is_young
 
 log = logging.getLogger("carepod.workers")
@@ -45,8 +47,9 @@ class Worker:
         name: str,
         once: Callable[[], Awaitable[int]],
         drained: Callable[[float], Awaitable[None]] | None = None,
+        poll: float = POLL,
     ) -> None:
-        self._name, self._once, self._drained = name, once, drained
+        self._name, self._once, self._drained, self._poll = name, once, drained, poll
         self._wanted, self._stopping = asyncio.Event(), False
         self._task: asyncio.Task[None] | None = None
 
@@ -83,7 +86,7 @@ class Worker:
                 busy = await self._paused()
             if not busy and not self._stopping:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), POLL)
+                    await asyncio.wait_for(self._wanted.wait(), self._poll)
 
     async def _paused(self) -> int:
         """A failure is not hurried by nudges."""
@@ -178,12 +181,24 @@ class Sweeper:
         await self._runner.take(event, admit=admit)
 
 
-def workers_of(runner: Runner, relay: Relay, deliveries: Sequence[Deliveries], sweeper: Sweeper) -> tuple[Worker, ...]:
-    """The workers of one service; relay and deliveries are nudged by its commits."""
+def workers_of(
+    runner: Runner, relay: Relay, deliveries: Sequence[Deliveries], sweeper: Sweeper, poll: float = POLL
+) -> tuple[Worker, ...]:
+    """The workers of one service; relay and deliveries are nudged by the commits that wrote something for them."""
     name = runner.service.name
-    carriers = [Worker(f"{name} deliveries {d.channel.name}", d.once, d.stop) for d in deliveries]
+    carriers = [Worker(f"{name} deliveries {d.channel.name}", d.once, d.stop, poll) for d in deliveries]
     for carrier, channel in zip(carriers, deliveries, strict=True):
         channel.ended = carrier.nudge
-    nudged = (Worker(f"{name} relay", relay.once), *carriers)
-    runner.committed.extend(w.nudge for w in nudged)
-    return (*nudged, Worker(f"{name} inbox", sweeper.messages), Worker(f"{name} wakes", sweeper.wakes))
+    relaying = Worker(f"{name} relay", relay.once, poll=poll)
+    of_channel = {d.channel.name: c for d, c in zip(deliveries, carriers, strict=True)}
+
+    def nudge(unit: store.Unit) -> None:
+        if unit.outbox:
+            relaying.nudge()
+        for channel in {prepared.channel for prepared in unit.deliveries}:
+            of_channel[channel].nudge()
+
+    runner.committed.append(nudge)
+    kept = (Keeping(runner.database, runner.clock).once, Timekeeping(runner.database, runner.clock).once)
+    swept = (("inbox", sweeper.messages), ("wakes", sweeper.wakes), ("keeping", kept[0]), ("clock", kept[1]))
+    return (relaying, *carriers, *(Worker(f"{name} {what}", once, poll=poll) for what, once in swept))

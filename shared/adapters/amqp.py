@@ -11,10 +11,16 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
+from shared.messages import address_of
+
 EXCHANGE = "fhir"
 TIMEOUT = 15.0
-BROKEN = (AMQPError, ChannelInvalidStateError, OSError, RuntimeError)
-"""What the library raises for a lost or refused connection, channel or answer (also a bare RuntimeError)."""
+CONNECTING = 8.0
+"""Seconds a connection may take to be opened. One begun while the net swallows what the broker says never is, and what
+comes after waits for it."""
+BROKEN = (AMQPError, ChannelInvalidStateError, OSError, RuntimeError, StopAsyncIteration)
+"""What the library raises for a lost or refused connection, channel or answer (also a bare RuntimeError, and
+StopAsyncIteration where the broker closes in the middle of the handshake)."""
 
 
 def queue_of(service: str, partition: int) -> str:
@@ -28,6 +34,7 @@ async def asserted(channel: Any, service: str, partition: int, listens: Iterable
     queue = await channel.declare_queue(queue_of(service, partition), durable=True, arguments=arguments)
     for kind in sorted(listens):
         await queue.bind(EXCHANGE, routing_key=f"{kind}.p{partition}")
+    await queue.bind(EXCHANGE, routing_key=address_of(service, partition))
     return queue
 
 
@@ -45,7 +52,7 @@ class Link:
             # `is_closed` speaks of our own closing alone; what the broker or the net has ended is not connected.
             if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await aio_pika.connect(
-                    self._url, timeout=TIMEOUT, heartbeat=10, client_properties={"connection_name": self._name}
+                    self._url, timeout=CONNECTING, heartbeat=10, client_properties={"connection_name": self._name}
                 )
             return self._connection
 

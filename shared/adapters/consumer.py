@@ -21,7 +21,9 @@ PREFETCH = 50
 DRAIN = 20.0
 AGAIN = 1.0
 """Seconds before a lost consumer is opened again."""
-FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+FIRST = 1.0
+"""Seconds in which the first message of a queue that is not empty comes, if this consumer is the active one."""
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds before a batch the service could not take is given to it again, doubled each time."""
 
 _Arrived = asyncio.Queue[AbstractIncomingMessage | None]
@@ -32,13 +34,22 @@ class Consumer:
     """One consumer of one partition.
 
     A batch runs in this consumer's own task, not in the library's callback, which a lost connection cancels. It starts
-    with one message at a time and goes over to batches at the first that was never delivered before: so a message that
-    kills the process does not count against its neighbours. A batch the service cannot take (its database is away) is
-    kept and given again, never put back: putting back counts against the messages too.
+    with one message at a time and goes over to batches at the first that was never delivered before, and the next
+    partition is opened only when the first message of this one was taken: so a message that kills the process does not
+    count against its neighbours, in its partition or in others. A batch the service cannot take (its database is away)
+    is kept and given again, never put back: putting back counts against the messages too.
     """
 
-    def __init__(self, link: Link, service: str, partition: int, listens: frozenset[str], receive: Receive) -> None:
-        self._link, self._service, self._partition = link, service, partition
+    def __init__(
+        self,
+        link: Link,
+        service: str,
+        partition: int,
+        listens: frozenset[str],
+        receive: Receive,
+        opening: asyncio.Lock,
+    ) -> None:
+        self._link, self._service, self._partition, self._opening = link, service, partition, opening
         self._name, self._listens, self._receive = queue_of(service, partition), listens, receive
         self._arrived: _Arrived = asyncio.Queue()
         self._leaving = asyncio.Event()
@@ -83,21 +94,43 @@ class Consumer:
 
     async def _consume(self) -> None:
         """Consumes until stopped; raises one of `BROKEN` when channel, queue or consumer is lost."""
-        async with asyncio.timeout(TIMEOUT):
-            channel: Any = await (await self._link.connection()).channel(publisher_confirms=False)
+        channel: Any = None
         try:
-            queue, tag = await self._opened(channel)
-            careful = True
-            while batch := await self._next(1 if careful else PREFETCH):
-                for part in _parts(batch):
-                    await self._taken(part)
-                    if careful and not part[-1].redelivered:
-                        tag, careful = await self._widened(channel, queue, tag, part[-1]), False
-                    else:
-                        await asyncio.wait_for(part[-1].ack(multiple=True), TIMEOUT)
+            async with self._opening:
+                if self._stopping:
+                    return
+                async with asyncio.timeout(TIMEOUT):
+                    channel = await (await self._link.connection()).channel(publisher_confirms=False)
+                queue, tag = await self._opened(channel)
+                if queue.declaration_result.message_count and await self._comes():
+                    tag = await self._worked(channel, queue, tag, await self._next(1))
+            while not self._stopping and (batch := await self._next(1 if tag else PREFETCH)):
+                tag = await self._worked(channel, queue, tag, batch)
         finally:
-            with suppress(*BROKEN):
-                await asyncio.wait_for(channel.close(), 5)
+            if channel is not None:
+                with suppress(*BROKEN):
+                    await asyncio.wait_for(channel.close(), 5)
+
+    async def _comes(self) -> bool:
+        """Whether the first message comes soon: another process may have the queue."""
+        try:
+            async with asyncio.timeout(FIRST):
+                first = await self._arrived.get()
+        except TimeoutError:
+            return False
+        self._arrived.put_nowait(first)
+        return True
+
+    async def _worked(self, channel: Any, queue: Any, tag: str, batch: Sequence[AbstractIncomingMessage]) -> str:
+        """Has a batch taken and acknowledged. `tag` is that of a consumer of one message at a time; "": of batches."""
+        for part in _parts(batch):
+            await self._taken(part)
+            if tag and not part[-1].redelivered:
+                await self._widened(channel, queue, tag, part[-1])
+                tag = ""
+            else:
+                await asyncio.wait_for(part[-1].ack(multiple=True), TIMEOUT)
+        return tag
 
     async def _opened(self, channel: Any) -> tuple[Any, str]:
         async with asyncio.timeout(TIMEOUT):
@@ -108,7 +141,7 @@ class Consumer:
             (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._look_round)
             return queue, str(await queue.consume(self._arrived.put))
 
-    async def _widened(self, channel: Any, queue: Any, tag: str, last: AbstractIncomingMessage) -> str:
+    async def _widened(self, channel: Any, queue: Any, tag: str, last: AbstractIncomingMessage) -> None:
         """Goes over to batches. The prefetch counts for new consumers only, so the old one ends first.
 
         It ends while its only message is unacknowledged: another process, active from then on, gets what follows.
@@ -117,7 +150,7 @@ class Consumer:
             await queue.cancel(tag)
             await last.ack()
             await channel.set_qos(prefetch_count=PREFETCH)
-            return str(await queue.consume(self._arrived.put))
+            await queue.consume(self._arrived.put)
 
     async def _next(self, most: int) -> list[AbstractIncomingMessage]:
         """The next batch; none when stopping. Raises when the consumer was lost."""

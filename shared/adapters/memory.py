@@ -44,8 +44,8 @@ class MemoryBroker:
         if self._closing.is_set():
             raise Unavailable("the broker is closed")
         partition = message.keys[0].rpartition(".")[2]
-        types = {key.rpartition(".")[0] for key in message.keys}
-        services = [name for name, listens in self._listens.items() if listens & types]
+        named = {key.rpartition(".")[0] for key in message.keys}
+        services = [name for name, listens in self._listens.items() if listens & named or name in named]
         if not services:
             raise Unroutable(message.keys[0])
         incoming = Incoming(message.id, message.reason, message.headers, message.body)

@@ -75,6 +75,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             client text not null, jti text not null, until text not null, primary key (client, jti))""",
         "create index jti_until on jti (until)",
     ),
+    ("create index inbox_backfilled on inbox (lane, producer, seq) where reason = 'backfilled'",),
+    ("create index identity_of_resource on identity (id, client)",),
 )
 
 

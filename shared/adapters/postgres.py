@@ -41,6 +41,10 @@ def _said() -> Iterator[None]:
         raise Unavailable(type(error).__name__) from None
 
 
+async def _nothing(_connection: Any) -> None:
+    """A connection keeps no state between two users: the pool has rolled back by now, and nobody sets anything."""
+
+
 class PostgresTransaction:
     """Statements on one connection; see `ports.Transaction`."""
 
@@ -94,6 +98,7 @@ class PostgresDatabase:
                 command_timeout=20,
                 timeout=_TIMEOUT,
                 init=as_service,
+                reset=_nothing,
                 server_settings={"search_path": service, "application_name": f"carepod-{service}"},
             )
         return cls(pool, url, service)

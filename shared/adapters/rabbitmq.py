@@ -28,12 +28,15 @@ class RabbitBroker:
         self._exchange: Any = None
         self._channel: Any = None
         self._opening = asyncio.Lock()
+        self._starting = asyncio.Lock()
         self._consumers: list[Consumer] = []
 
     async def publish(self, message: Outgoing) -> None:
         try:
-            exchange = await self._opened()
-            await exchange.publish(_amqp(message), routing_key=message.keys[0], mandatory=True, timeout=TIMEOUT)
+            # The library bounds the confirm alone: behind a half-open link it has waited for ever before it.
+            async with asyncio.timeout(2 * TIMEOUT):
+                exchange = await self._opened()
+                await exchange.publish(_amqp(message), routing_key=message.keys[0], mandatory=True, timeout=TIMEOUT)
         except PublishError:
             raise Unroutable(message.keys[0]) from None
         except BROKEN as error:
@@ -51,7 +54,7 @@ class RabbitBroker:
 
     async def subscribe(self, service: str, listens: frozenset[str], receive: Receive) -> None:
         for partition in range(self._partitions):
-            consumer = Consumer(self._consuming, service, partition, listens, receive)
+            consumer = Consumer(self._consuming, service, partition, listens, receive, self._starting)
             self._consumers.append(consumer)
             consumer.start()
 

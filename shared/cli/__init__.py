@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.cli import admin, contracts, demo, look, push, serve, validate
+from shared.cli import admin, contracts, demo, look, push, repair, serve, simulate, undelivered, validate
 from shared.cli.common import Context, Declare, PartnersApp
 
 HELP = """Carepod: a referral in, a booked infusion out.
@@ -27,10 +27,16 @@ def command_line(declare: Declare, partners: PartnersApp) -> typer.Typer:
     app.command("push")(push.push)
     app.command("validate")(validate.validate)
     app.command("trace")(look.trace)
-    app.command("parked")(look.parked)
+    app.command("undelivered")(undelivered.undelivered_)
+    app.add_typer(undelivered.parked, name="parked", help="What waits for a person, and `replay ID`.")
     app.command("quarantine")(look.quarantine)
+    app.command("digest")(repair.digest)
+    app.command("resend")(repair.resend_)
+    app.command("backfill")(repair.backfill)
+    app.command("restored")(repair.restored)
     app.command("migrate")(admin.migrate)
     app.command("topology")(admin.topology)
+    app.command("simulate")(simulate.simulate)
     app.command("version")(admin.version)
     app.add_typer(admin.clients, name="clients", help="Outside programs that may reach the FHIR base.")
     app.add_typer(contracts.contracts, name="contracts", help="The profiles, from one version to the next.")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, unquote
 
 import httpx
 import typer
@@ -13,10 +14,11 @@ import typer
 from shared.adapters.clients import SqlClientStore
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.adapters.rabbitmq import declare_topology, policies_of
-from shared.app import open_database
+from shared.adapters.rights import address_of_service, grant, rights_of
 from shared.cli.common import NO_ANSWER, NOT_TRIED, Context, failed, run, say
 from shared.clock import system_clock
 from shared.core import Service
+from shared.footing import open_database
 from shared.settings import Settings, SettingsError
 from shared.smart.clients import Client, ClientError, registered
 from shared.smart.keys import key_file, public_jwks
@@ -51,8 +53,16 @@ def topology(
             help="RabbitMQ management address; none: the policies are printed.",
         ),
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also a user for each service; its address is written to SERVICE.amqp."),
+    ] = None,
 ) -> None:
-    """Declares exchanges, parking queues and policies on RabbitMQ. Safe twice."""
+    """Declares exchanges, queues, parking queues and policies on RabbitMQ. Safe twice.
+
+    With --users each service gets a user that may make, read and bind its own queues and say what it owns, and nothing
+    else: give it the address of its file as CAREPOD_AMQP_URL. The command's own user must be an administrator.
+    """
     given: Context = context.obj
     settings, _, services = given.settled()
     if not settings.amqp_url:
@@ -64,12 +74,32 @@ def topology(
             _put_policy(management, settings.amqp_url, name, policy)
         else:
             say(f"policy {name}: {json.dumps(policy)}")
+    if users is not None:
+        _granted(management, settings.amqp_url, services, users)
     say("topology declared")
 
 
+def _granted(management: str | None, amqp_url: str, services: Sequence[Service], folder: Path) -> None:
+    if not management:
+        raise failed(NOT_TRIED, "--users: the address of RabbitMQ's management (--management) would be right")
+    vhost = _vhost(amqp_url)
+    try:
+        with httpx.Client(base_url=management.rstrip("/"), timeout=10.0, trust_env=False) as http:
+            for service in services:
+                rights = rights_of(service, services, vhost)
+                file, password = address_of_service(folder, service.name, amqp_url, rights.user)
+                grant(http, vhost, rights, password)
+                say(f"user {rights.user}: {file}")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise failed(NO_ANSWER, f"RabbitMQ management does not take the users ({type(error).__name__})") from None
+
+
+def _vhost(amqp_url: str) -> str:
+    return unquote(httpx.URL(amqp_url).path.removeprefix("/")) or "/"
+
+
 def _put_policy(management: str, amqp_url: str, name: str, policy: dict[str, Any]) -> None:
-    vhost = httpx.URL(amqp_url).path.removeprefix("/") or "/"
-    address = f"{management.rstrip('/')}/api/policies/{vhost.replace('/', '%2F')}/{name}"
+    address = f"{management.rstrip('/')}/api/policies/{quote(_vhost(amqp_url), safe='')}/{name}"
     try:
         httpx.put(address, json=policy, timeout=10.0, trust_env=False).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

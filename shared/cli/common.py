@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ import uvloop
 from rich.console import Console
 
 from shared.core import Service
-from shared.ports import Unavailable
+from shared.footing import open_database
+from shared.ports import Database, Row, Unavailable
 from shared.settings import Settings, SettingsError, Site, load_site
 
 Declare = Callable[[Site], tuple[Service, ...]]
@@ -39,7 +40,8 @@ class Context:
         """Settings (with these fields changed), site and services. Ends the command where they are wrong."""
         try:
             settings = replace(Settings.from_environment(), **changed)
-            site = load_site(settings.site_file, partners_url=settings.partners_url, base_url=settings.base_url)
+            addresses = {"partners_url": settings.partners_url, "base_url": settings.base_url}
+            site = load_site(settings.site_file, **addresses, folder=settings.folder)
             return settings, site, self.declare(site)
         except SettingsError as error:
             raise failed(NOT_TRIED, str(error)) from None
@@ -76,5 +78,25 @@ def run(work: Coroutine[Any, Any, Result], doing: str = "") -> Result:
 def quiet_logs(level: int = logging.WARNING) -> None:
     """Log lines of the project: time, level, name, message; of libraries that log bodies and addresses, errors only."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("httpx", "httpcore", "aio_pika", "aiormq", "aiosqlite"):
+    for noisy in ("httpx", "httpcore", "aio_pika", "aiormq"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, service: str) -> AsyncIterator[Database]:
+    """A service's database, which must be there: a look makes nothing."""
+    if not settings.database_url and not (settings.folder / f"{service}.db").exists():
+        raise SettingsError(
+            f"{settings.folder}: CAREPOD_FOLDER of a carepod that has run (the demo: var/demo) would be right"
+        )
+    database = await open_database(settings, service)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def rows(settings: Settings, service: Service, sql: str, *values: object) -> list[Row]:
+    """What a query finds in one service's store."""
+    async with opened(settings, service.name) as database, database.reading() as tx:
+        return await tx.fetch(sql, *values)

@@ -18,13 +18,15 @@ from fastapi import FastAPI
 from rich.live import Live
 from rich.table import Table
 
-from shared.app import Application, build, folder_lock
+from shared.app import Application, build
 from shared.cli.admin import add_client
 from shared.cli.common import NOT_RIGHT, NOT_TRIED, Context, failed, out, quiet_logs, run
 from shared.cli.journeys import Journey, followed, report_of
 from shared.cli.push import Sender, shifted
 from shared.cli.serve import listening, server_of
+from shared.cli.simulate import simulated
 from shared.core import Service
+from shared.footing import folder_lock
 from shared.ports import Unavailable
 from shared.settings import ROOT, Settings, SettingsError, Site
 from shared.smart.clients import registered
@@ -36,7 +38,10 @@ WRITTEN_ON = date(2026, 11, 21)
 """The day the demo's referrals were written for: their dates are moved to today."""
 CASES = (
     "iron-meets-criteria", "iron-criteria-not-met", "infliximab-pended", "denied", "incomplete", "duplicate", "broken",
+    "opat-vancomycin-home", "ivig-pidd-medicare-home",
 )  # fmt: skip
+PHARMACY = "system/MedicationDispense.c system/SupplyDelivery.c"
+"""What the pharmacy may do: tell of what it has dispensed and delivered."""
 LONGEST = 55.0
 """Seconds after which `--once` gives up waiting for a journey to settle."""
 
@@ -46,11 +51,14 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the journeys have settled.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write the results as JSON to this file.")] = None,
     port: Annotated[int, typer.Option(help="Port to listen on; taken: another one.")] = 8000,
+    days: Annotated[int, typer.Option(help="So many days on a simulated clock instead: weeks in seconds.")] = 0,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data; emptied at the start.")] = ROOT
     / "var"
     / "demo",
 ) -> None:
-    """Starts everything in this process, pushes seven referrals over HTTP, and shows each journey as it moves."""
+    """Starts everything in this process, pushes nine referrals over HTTP, and shows each journey as it moves."""
+    if days > 0:
+        raise typer.Exit(simulated("benchmarks.simulation.days", str(days)))
     quiet_logs()
     given: Context = context.obj
     try:
@@ -121,8 +129,10 @@ async def _registered(settings: Settings, services: Sequence[Service]) -> Signin
     """Registers the two programs that reach the FHIR base; the EHR's key."""
     sender = key_file(settings.secrets / "mercy-ehr.pem")
     pharmacy = key_file(settings.folder / "partners" / "pharmacy.key.pem")
-    programs = (("mercy-ehr", sender, "system/*.cruds"), ("prairie-pharmacy", pharmacy, "system/MedicationDispense.c"))
-    for client, key, scopes in programs:
+    programs = (("mercy-ehr", sender, "system/*.cruds"), ("prairie-pharmacy", pharmacy, PHARMACY))
+    agencies = ("valley-home", "plains-visiting")
+    keys = ((a, key_file(settings.folder / "partners" / f"agency-{a}.key.pem"), "system/Task.ru") for a in agencies)
+    for client, key, scopes in (*programs, *keys):
         await add_client(settings, services, registered(client, client, json.dumps(public_jwks(key)), scopes))
     return sender
 

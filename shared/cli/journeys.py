@@ -90,15 +90,16 @@ def judged(journey: Journey, tasks: Sequence[Resource], appointments: Sequence[R
     by_code: dict[str, Resource] = {}
     for task in tasks:
         by_code.setdefault(_code(task), task)
-    referral, asked, chair = (by_code.get(c, {}) for c in ("referral", "preauthorization", "chair"))
+    referral, asked = by_code.get("referral", {}), by_code.get("preauthorization", {})
+    visits = by_code.get("chair") or by_code.get("home-nursing", {})
     status = _business(asked)
-    journey.stage = " / ".join(s for s in (referral.get("status", ""), status, _business(chair)) if s)
+    journey.stage = " / ".join(s for s in (referral.get("status", ""), status, _business(visits)) if s)
     journey.authorization = {"status": status, **_authorized(asked)} if status else {}
     journey.appointments = [_visit(a) for a in sorted(appointments, key=lambda a: a.get("start", "~"))]
     journey.open_tasks = [_question(t) for t in tasks if t["status"] == "requested"]
     missing = _missing(referral) or _missing(asked)
     journey.reasons = list(missing) or [r for r in (_reason(referral), _reason(asked)) if r]
-    if chair.get("status") == "completed":
+    if visits.get("status") == "completed" or _business(visits) == "booked":
         journey.outcome = "scheduled"
     elif status in _FINAL:
         journey.outcome = _FINAL[status]
@@ -160,7 +161,7 @@ def _authorized(task: Resource) -> dict[str, Any]:
     for number in _outputs(task, "number"):
         found["number"] = number["valueString"]
     for period in _outputs(task, "period"):
-        found["period"] = dict(period["valuePeriod"])
+        found.setdefault("period", dict(period["valuePeriod"]))
     units = [o["valueQuantity"] for o in _outputs(task, "units")]
     if units:
         found["units"] = [{"code": u["code"], "value": str(u["value"])} for u in units]

@@ -1,32 +1,23 @@
-"""`carepod trace`, `parked`, `quarantine`: what happened to one referral, and what waits for a person."""
+"""`carepod trace`, `quarantine`: what happened to one referral, and what was refused at the door."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from shared import store
-from shared.app import open_database
-from shared.cli.common import NOT_RIGHT, Context, failed, run, say
-from shared.clock import system_clock
+from shared.cli.common import NOT_RIGHT, Context, failed, rows, run, say
 from shared.core import Service
-from shared.ports import Database, Row
-from shared.settings import Settings, SettingsError
+from shared.ports import Row
+from shared.settings import Settings
 
 _LANES = (
     "select lane from resource where id = $1 union select r.lane from search s join resource r on r.id = s.id "
     "where s.parameter = 'identifier' and s.value = $1"
 )
 _STEP = ("at", "kind", "source", "event", "focus", "reason", "message", "trace", "refusals", "evidence", "saves")
-_PARKED = (
-    "select 'message', id, producer, attempt, problem, received_at from inbox where status = 'parked'",
-    "select 'delivery', id, channel, attempt, problem, created_at from delivery where state = 'parked'",
-    "select 'unsent', id, reason, 0, problem, created_at from outbox where sent_at is null and problem <> ''",
-)
 
 
 def trace(
@@ -66,50 +57,13 @@ async def traced(settings: Settings, services: Sequence[Service], identifier: st
     lanes: set[str] = set()
     steps: list[dict[str, Any]] = []
     for service in services:
-        lanes |= {row[0] for row in await _rows(settings, service, _LANES, identifier)}
+        lanes |= {row[0] for row in await rows(settings, service, _LANES, identifier)}
     sql = f"select {', '.join(_STEP)} from decision where lane = any($1) order by at, id"  # noqa: S608 (our own names)
     for service in services:
-        for row in await _rows(settings, service, sql, sorted(lanes)):
+        for row in await rows(settings, service, sql, sorted(lanes)):
             step = dict(zip(_STEP, row, strict=True))
             steps.append({"service": service.name, **step} | {k: json.loads(step[k]) for k in _STEP[-3:]})
     return sorted(steps, key=lambda s: str(s["at"]))
-
-
-def parked(
-    context: typer.Context,
-    retry: Annotated[str | None, typer.Option(metavar="ID", help="Have this parked message taken again.")] = None,
-) -> None:
-    """Messages and deliveries that wait for a person, with their reasons. Exit 0 none, 1 when there are any.
-
-    With --retry: exit 0 when the message will be taken again (by the running services), 1 where none is parked by this
-    id or it cannot even be read.
-    """
-    given: Context = context.obj
-    settings, _, services = given.settled()
-    if retry is not None:
-        if not run(_retried(settings, services, retry), "putting it back"):
-            raise failed(NOT_RIGHT, "no readable message of this id is parked")
-        say("it will be taken again")
-        return
-    waiting = run(_parked(settings, services), "reading what is parked")
-    for service, (what, item, party, attempts, problem, since) in waiting:
-        say(f"{since}  {service}: {what} {item}")
-        say(f"{problem} ({party}, {attempts} attempts)", 4)
-    if waiting:
-        raise typer.Exit(NOT_RIGHT)
-    say("nothing is parked")
-
-
-async def _retried(settings: Settings, services: Sequence[Service], message_id: str) -> int:
-    put_back = 0
-    for service in services:
-        async with _opened(settings, service.name) as database, database.writing() as tx:
-            put_back += await store.put_back(tx, message_id, system_clock())
-    return put_back
-
-
-async def _parked(settings: Settings, services: Sequence[Service]) -> list[tuple[str, Row]]:
-    return [(s.name, row) for s in services for sql in _PARKED for row in await _rows(settings, s, sql)]
 
 
 def quarantine(
@@ -125,6 +79,8 @@ def quarantine(
         found = run(_body(settings, services, body), "reading the body")
         if found is None:
             raise failed(NOT_RIGHT, "nothing in quarantine has this id")
+        if not found:
+            raise failed(NOT_RIGHT, "its body was kept 180 days and is gone; its issues are listed without --body")
         say(found)
         return
     for item, at, client, place, issues in run(_refused(settings, services), "reading the quarantine"):
@@ -140,31 +96,12 @@ def told(issue: dict[str, Any]) -> str:
 
 async def _refused(settings: Settings, services: Sequence[Service]) -> list[Row]:
     sql = "select id, at, client, place, issues from quarantine"
-    rows = [row for s in services for row in await _rows(settings, s, sql)]
-    return sorted(rows, key=lambda row: str(row[1]))
+    found = [row for s in services for row in await rows(settings, s, sql)]
+    return sorted(found, key=lambda row: str(row[1]))
 
 
 async def _body(settings: Settings, services: Sequence[Service], item: str) -> str | None:
     for service in services:
-        for row in await _rows(settings, service, "select body from quarantine where id = $1", item):
+        for row in await rows(settings, service, "select body from quarantine where id = $1", item):
             return str(row[0])
     return None
-
-
-async def _rows(settings: Settings, service: Service, sql: str, *values: object) -> list[Row]:
-    async with _opened(settings, service.name) as database, database.reading() as tx:
-        return await tx.fetch(sql, *values)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, service: str) -> AsyncIterator[Database]:
-    """A service's database, which must be there: a look makes nothing."""
-    if not settings.database_url and not (settings.folder / f"{service}.db").exists():
-        raise SettingsError(
-            f"{settings.folder}: CAREPOD_FOLDER of a carepod that has run (the demo: var/demo) would be right"
-        )
-    database = await open_database(settings, service)
-    try:
-        yield database
-    finally:
-        await database.close()

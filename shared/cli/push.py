@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from shared.cli.common import NO_ANSWER, NOT_RIGHT, NOT_TRIED, errors, failed, say
 from shared.cli.look import told
-from shared.clock import system_clock
+from shared.clock import Clock, system_clock
 from shared.core import TryLater
 from shared.fhir.json import GateError, decode, encode
 from shared.settings import Partner, SettingsError
@@ -53,11 +53,11 @@ class Pushed:
 class Sender:
     """An outside client of one Carepod: gets its token when needed, posts transaction Bundles."""
 
-    def __init__(self, url: str, client: str, key: SigningKey) -> None:
+    def __init__(self, url: str, client: str, key: SigningKey, clock: Clock = system_clock) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.AsyncClient(timeout=30.0, trust_env=False)
         self._partner = Partner(client, self._url, f"{self._url}/token", client, SCOPES)
-        self._tokens = TokenSource(self._http, key, system_clock)
+        self._tokens = TokenSource(self._http, key, clock)
 
     async def get(self, path: str, **params: str) -> dict[str, Any]:
         """Reads or searches; raises httpx.HTTPStatusError where it is refused."""

@@ -188,7 +188,7 @@ def _bodies(file: BinaryIO, by_line: bool) -> Iterator[tuple[int, bytes, int]]:
 
 def _found(name: str, line: int, body: bytes, check: Check) -> Checked:
     try:
-        return Checked(name, line, tuple(check(decode(body, limit=LIMIT))))
+        return Checked(name, line, tuple(check(decode(body, limit=LIMIT, parts=None))))
     except GateError as error:
         read = any(issue.expression for issue in error.issues)
         return Checked(name, line, error.issues, read)

@@ -55,13 +55,21 @@ _STYLE = re.compile(
 )
 
 
+_LONGEST = 1024 * 1024
+"""Characters of a narrative, as of any string."""
+_DEPTH = 64
+"""Elements inside each other: the reader keeps each that is open."""
+
+
 class _Unsafe(Exception):
     """Carries the reason out of the parser."""
 
 
 def unsafe(xhtml: str) -> str:
     """Why a narrative is refused, or "" when it is not; never with text of the narrative."""
-    if any(name not in _ENTITIES for name in _ENTITY.findall(xhtml)):
+    if len(xhtml) > _LONGEST:
+        return f"must have at most {_LONGEST} characters"
+    if any(found[1] not in _ENTITIES for found in _ENTITY.finditer(xhtml)):
         return "must be well-formed XHTML"
     reader = _Reader()
     try:
@@ -78,9 +86,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self.content = False
+        self._open = 0
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.UseForeignDTD(True)  # entities of HTML 4 are skipped instead of ending the reading
         self.parser.StartElementHandler = self._root
+        self.parser.EndElementHandler = self._closed
         self.parser.CharacterDataHandler = self._text
         self.parser.SkippedEntityHandler = self._entity
         self.parser.StartDoctypeDeclHandler = _declaration
@@ -94,6 +104,9 @@ class _Reader:
         self._element(name, attributes)
 
     def _element(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._open += 1
+        if self._open > _DEPTH:
+            raise _Unsafe(f"may not have more than {_DEPTH} elements inside each other")
         if name not in _QUALIFIED:
             raise _Unsafe("has an element that a narrative may not have (scripts, forms, frames, objects, styles)")
         for attribute, value in attributes.items():
@@ -101,6 +114,9 @@ class _Reader:
                 _attribute(name.rpartition(" ")[2], attribute.rpartition(" ")[2].lower(), value)
         if name == _IMG:
             self._found()
+
+    def _closed(self, name: str) -> None:
+        self._open -= 1
 
     def _text(self, data: str) -> None:
         if not data.isspace():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from calendar import monthrange
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,19 +20,29 @@ _ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _INTEGER = 2**31 - 1
 _LONGEST = 1024 * 1024
 """Characters of a string, https://hl7.org/fhir/R4/datatypes.html#string."""
+_SHORT = 1000
+"""Characters of what is remembered."""
 
 EMPTY = one("structure", "is empty; leave it out instead", "ele-1")
 
 
 def _text(pattern: str, expected: str, remembered: int = 0) -> Check:
-    """A string that matches as a whole; so many that did are remembered, where few are many."""
+    """A string that matches as a whole; so many short ones that did are remembered, where few are many."""
     fullmatch = re.compile(pattern, re.ASCII).fullmatch
     matched = lru_cache(remembered)(lambda text: fullmatch(text) is not None) if remembered else fullmatch
 
     def check(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
         if value.__class__ is not str:
             return one("structure", f"must be a JSON string: {expected}")
+        if len(value) > _SHORT:
+            return _long(value)
         return None if matched(value) else one("value", f"must be {expected}")
+
+    def _long(value: str) -> Problems:
+        # A repeated group costs memory for each of its turns, and what is remembered stays.
+        if len(value) > _LONGEST:
+            return one("too-long", f"at most {_LONGEST} characters")
+        return None if fullmatch(value) else one("value", f"must be {expected}")
 
     return check
 
@@ -86,7 +97,7 @@ def _string(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
 def _base64(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
     if value.__class__ is not str:
         return one("structure", "must be a JSON string of base64")
-    dense = "".join(value.split())
+    dense = value if _BASE64.fullmatch(value) else value.translate(_BLANKS)
     if dense and len(dense) % 4 == 0 and _BASE64.fullmatch(dense):
         return None
     return one("value", "must be base64 with its padding")
@@ -100,6 +111,7 @@ def _xhtml(value: Any, parent: Mapping[str, Any], scope: Scope) -> Problems:
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_BLANKS = dict.fromkeys(map(ord, string.whitespace))
 _OID = r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+"
 _UUID = r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _URI = _text(

@@ -30,37 +30,59 @@ def references(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     return _references(str(resource.get("resourceType", "")), "", "", resource)
 
 
-def rewritten(resource: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
-    """A deep copy in which every Reference.reference that is, exactly, a key of the mapping becomes its value.
+def literals(value: Any, name: str = "") -> Iterator[str]:
+    """Every Reference.reference inside, without its place."""
+    if value.__class__ is dict:
+        if _is_reference(name, value):
+            yield value["reference"]
+        for key, item in value.items():
+            if item.__class__ is dict or item.__class__ is list:
+                yield from literals(item, key)
+    elif value.__class__ is list:
+        for item in value:
+            if item.__class__ is not str:
+                yield from literals(item, name)
 
-    All else stays equal in value and order; `#id` leads inside the resource and is never changed.
+
+def rewritten(resource: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
+    """A deep copy in which every Reference.reference and Attachment.url that is, exactly, a key becomes its value.
+
+    R4 http, transaction: links to an entry are replaced in elements of type url as well. All else stays equal in value
+    and order; `#id` leads inside the resource and is never changed.
     """
     return {name: _replaced(name, value, mapping) for name, value in resource.items()}
 
 
 def _references(path: str, type_: str, name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if _is_reference(name, value):
             yield f"{path}.reference", value["reference"]
         inner = value.get("resourceType", type_)
         for key, item in value.items():
-            yield from _references(f"{path}.{_element(inner, key)}", inner, key, item)
+            if item.__class__ is not str:
+                yield from _references(f"{path}.{_element(inner, key)}", inner, key, item)
     elif isinstance(value, list):
         for at, item in enumerate(value):
             yield from _references(f"{path}[{at}]", type_, name, item)
 
 
 def _replaced(name: str, value: Any, mapping: Mapping[str, str]) -> Any:
-    if isinstance(value, Mapping):
-        copy = {key: _replaced(key, item, mapping) for key, item in value.items()}
+    if isinstance(value, dict):
+        copy = {key: item if item.__class__ is str else _replaced(key, item, mapping) for key, item in value.items()}
         if _is_reference(name, value) and not value["reference"].startswith("#"):
             copy["reference"] = mapping.get(value["reference"], value["reference"])
+        elif _is_attachment(name) and value.get("url").__class__ is str:
+            copy["url"] = mapping.get(value["url"], value["url"])
         return copy
     return [_replaced(name, item, mapping) for item in value] if isinstance(value, list) else value
 
 
 def _is_reference(name: str, value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("reference"), str) and name != _URI_IN and value.keys() <= _PARTS
+
+
+def _is_attachment(name: str) -> bool:
+    return name in ("attachment", "photo") or name.endswith("Attachment")
 
 
 def _element(type_: Any, name: str) -> str:

@@ -15,6 +15,7 @@ import orjson
 
 from shared.clock import Clock
 from shared.core import TryLater
+from shared.posting import retry_after
 from shared.settings import Partner
 from shared.smart.jws import is_date
 from shared.smart.keys import ALGORITHM, SigningKey
@@ -38,6 +39,23 @@ _ERRORS = frozenset(
 )
 
 
+PROVEN = timedelta(seconds=60)
+"""Life of the proof that comes with one call."""
+
+
+def proof(key: SigningKey, issuer: str, audience: str, at: datetime) -> str:
+    """The JWT of one call to a CDS service: who calls, which service, where our key is found (CDS Hooks 2.0)."""
+    claims = {
+        "iss": issuer,
+        "aud": audience,
+        "iat": int(at.timestamp()),
+        "exp": int((at + PROVEN).timestamp()),
+        "jti": secrets.token_urlsafe(24),
+    }
+    headers = {"kid": key.kid, "typ": "JWT", "jku": f"{issuer}/.well-known/jwks.json"}
+    return jwt.encode(claims, key.private, ALGORITHM, headers=headers)
+
+
 @dataclass(frozen=True, slots=True)
 class _Held:
     token: str
@@ -52,6 +70,8 @@ class TokenSource:
         self._key = key
         self._now = now
         self._held: dict[Partner, _Held] = {}
+        self._whose: dict[str, Partner] = {}
+        """The current token of each partner and the one before it."""
         self._fetching: dict[Partner, asyncio.Task[_Held]] = {}
 
     async def token(self, partner: Partner) -> str:
@@ -62,6 +82,17 @@ class TokenSource:
             held = await asyncio.shield(self._fetching.get(partner) or self._started(partner))
         return held.token
 
+    async def instead_of(self, token: str) -> str | None:
+        """Another token of the partner that refuses this one, where it has another. Raises as `token` does."""
+        partner = self._whose.get(token)
+        if partner is None:
+            return None
+        held = self._held.get(partner)
+        if held is not None and held.token == token:
+            del self._held[partner]
+        fresh = await self.token(partner)
+        return fresh if fresh != token else None
+
     def _started(self, partner: Partner) -> asyncio.Task[_Held]:
         fetch = asyncio.create_task(self._fetched(partner), name=f"token {partner.id}")
         self._fetching[partner] = fetch
@@ -71,7 +102,10 @@ class TokenSource:
     def _settled(self, partner: Partner, done: asyncio.Task[_Held]) -> None:
         del self._fetching[partner]
         if not done.cancelled() and done.exception() is None:
+            others = [(t, p) for t, p in self._whose.items() if p != partner]
+            before = [(t, p) for t, p in self._whose.items() if p == partner][-1:]
             self._held[partner] = done.result()
+            self._whose = dict([*others, *before, (done.result().token, partner)])
 
     async def _fetched(self, partner: Partner) -> _Held:
         if not partner.token_url or not partner.client_id:
@@ -84,7 +118,8 @@ class TokenSource:
         answer = _answer(response)
         if response.status_code != httpx.codes.OK:
             named = answer.get("error") if answer.get("error") in _ERRORS else "no OAuth error named"
-            raise TryLater(f"partner {partner.id}: no token ({response.status_code}, {named})", _retry_after(response))
+            after = retry_after(response, self._now())
+            raise TryLater(f"partner {partner.id}: no token ({response.status_code}, {named})", after)
         return _held(partner, answer, asked)
 
     async def _answered(self, url: str, form: Mapping[str, str]) -> httpx.Response:
@@ -128,11 +163,6 @@ def _answer(response: httpx.Response) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    seconds = response.headers.get("retry-after", "")
-    return float(seconds) if seconds.isascii() and seconds.isdigit() else None
 
 
 def _held(partner: Partner, answer: Mapping[str, Any], asked: datetime) -> _Held:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.clock import instant, stamp
-from shared.messages import LARGE, Causes, Letter, causes_of, ids_of
+from shared.messages import BACKFILLED, LARGE, Causes, Letter, causes_of, ids_of
 from shared.ports import Incoming, Row, Transaction
 from shared.store.resources import version_of, versions
 
@@ -63,9 +63,9 @@ async def message_of(tx: Transaction, row: Unfinished) -> Incoming:
 
 
 def inbox_row(letter: Letter, message: Incoming, at: datetime) -> Row:
-    """The row of an opened message, taken at this instant."""
+    """The row of an opened message, taken at this instant, with its envelope as it came: it is opened again."""
     return (
-        letter.id, letter.producer, letter.lane, letter.seq, letter.reason, "new", stamp(at + SWEPT_AFTER), "",
+        letter.id, letter.producer, letter.lane, letter.seq, message.reason, "new", stamp(at + SWEPT_AFTER), "",
         stamp(at), _about(letter), json.dumps(dict(message.headers), default=str), message.body.decode(),
     )  # fmt: skip
 
@@ -145,6 +145,16 @@ async def arrived(tx: Transaction, ids: Iterable[str]) -> set[str]:
     return {r[0] for r in await tx.fetch(sql, wanted)}
 
 
+async def backfilled(tx: Transaction, lanes: Sequence[str]) -> dict[tuple[str, str], int]:
+    """(lane, producer) -> the sequence of the latest backfill that was taken."""
+    rows = await tx.fetch(
+        f"select lane, producer, max(seq) from inbox where lane = any($1) and reason = '{BACKFILLED}' "  # noqa: S608
+        "and status in ('done', 'superseded') group by lane, producer",
+        list(lanes),
+    )
+    return {(r[0], r[1]): int(r[2]) for r in rows}
+
+
 async def close(tx: Transaction, ids: Sequence[str], status: str) -> None:
     """Marks messages `done` or `superseded`."""
     if ids:
@@ -212,5 +222,6 @@ async def due_lanes(tx: Transaction, now: datetime, most: int = 200) -> list[str
 
 async def waiting_since(tx: Transaction, before: datetime) -> int:
     """How many messages taken before this instant still wait for something that has not come."""
-    rows = await tx.fetch("select count(*) from inbox where status = 'waiting' and received_at <= $1", stamp(before))
+    sql = f"select count(*) from inbox where {_OPEN} and status = 'waiting' and received_at <= $1"  # noqa: S608
+    rows = await tx.fetch(sql, stamp(before))
     return int(rows[0][0])

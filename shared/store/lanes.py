@@ -11,6 +11,7 @@ from shared.clock import instant, stamp
 from shared.messages import Causes, causes_json, causes_of
 from shared.ports import Transaction
 
+_LOCKED = "select key, seq, at, causes, previous from lane where key = any($1) order by key for update"
 _TICK = timedelta(microseconds=1)
 
 
@@ -33,10 +34,12 @@ class Lane:
 async def locked(tx: Transaction, keys: Iterable[str]) -> dict[str, Lane]:
     """Locks these lanes in sorted order, making those that are new."""
     wanted = sorted(set(keys))
-    await tx.insert("lane", ("key",), [(k,) for k in wanted], "on conflict (key) do nothing")
-    rows = await tx.fetch(
-        "select key, seq, at, causes, previous from lane where key = any($1) order by key for update", wanted
-    )
+    if not wanted:
+        return {}
+    rows = await tx.fetch(_LOCKED, wanted) if len(wanted) == 1 else []
+    if not rows:
+        await tx.insert("lane", ("key",), [(k,) for k in wanted], "on conflict (key) do nothing")
+        rows = await tx.fetch(_LOCKED, wanted)
     return {r[0]: Lane(r[0], r[1], instant(r[2]) if r[2] else None, causes_of(r[3]), json.loads(r[4])) for r in rows}
 
 

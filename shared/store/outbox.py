@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.clock import stamp
+from shared.clock import first_uuid7, stamp
 from shared.ports import Incoming, Row, Transaction
 from shared.store.inbox import storable
 
@@ -44,3 +44,36 @@ async def said(tx: Transaction, message_id: str) -> Incoming | None:
     if not rows:
         return None
     return Incoming(message_id, rows[0][0], json.loads(rows[0][1]), rows[0][2].encode())
+
+
+async def count_unsent(tx: Transaction) -> int:
+    """How many messages the broker has not taken yet."""
+    return int((await tx.fetch("select count(*) from outbox where sent_at is null"))[0][0])
+
+
+async def taken_by_broker(tx: Transaction, since: datetime, until: datetime, after: str, most: int) -> list[Row]:
+    """(id, lane, partition, keys) of messages the broker took in this time, in order of their ids, from after one.
+
+    Ids begin with the time, so a page is found by them; a message is never sent before it was made.
+    """
+    return await tx.fetch(
+        "select id, lane, partition, keys from outbox "
+        "where id > $1 and id < $2 and sent_at >= $3 and sent_at <= $4 order by id limit $5",
+        after,
+        first_uuid7(until),
+        stamp(since),
+        stamp(until),
+        most,
+    )
+
+
+async def send_again(tx: Transaction, ids: Sequence[str]) -> int:
+    """Takes the mark off that the broker has taken these messages; the number of those that had it."""
+    if not ids:
+        return 0
+    return await tx.execute("update outbox set sent_at = null where id = any($1) and sent_at is not null", list(ids))
+
+
+async def outbox_has(tx: Transaction, ids: Sequence[str]) -> set[str]:
+    """Which of these messages the outbox holds."""
+    return {r[0] for r in await tx.fetch("select id from outbox where id = any($1)", list(ids))}

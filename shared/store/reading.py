@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from shared.core import Resource, Seat
 from shared.ports import Database, Transaction
-from shared.store.resources import SEARCHED, current, parsed
+from shared.store.resources import SEARCHED, current
+from shared.store.texts import parsed
 
 
 class StoreReader:
@@ -22,11 +23,13 @@ class StoreReader:
         self.seen: dict[str, str | None] = {}
 
     async def read(self, resource_id: str) -> Resource | None:
-        found = await current(self._tx, [resource_id])
-        if not found:
-            self.seen[resource_id] = None
-            return None
-        return self._noticed(found[resource_id].resource)
+        return (await self.several([resource_id])).get(resource_id)
+
+    async def several(self, ids: Iterable[str]) -> dict[str, Resource]:
+        asked = list(dict.fromkeys(ids))
+        found = await current(self._tx, asked)
+        self.seen |= {id_: None for id_ in asked if id_ not in found}
+        return {id_: self._noticed(found[id_].resource) for id_ in asked if id_ in found}
 
     def _noticed(self, resource: Resource) -> Resource:
         self.seen[resource["id"]] = resource["meta"]["versionId"]
@@ -46,6 +49,10 @@ class StoreReader:
             value[:SEARCHED],
         )
         return [self._noticed(parsed(r[0])) for r in rows]
+
+    async def count(self, resource_type: str, parameter: str, value: str) -> int:
+        sql = "select count(*) from search where type = $1 and parameter = $2 and value = $3"
+        return int((await self._tx.fetch(sql, resource_type, parameter, value[:SEARCHED]))[0][0])
 
     async def identified(self, client: str, system: str, value: str) -> str | None:
         rows = await self._tx.fetch(
@@ -78,6 +85,10 @@ class DatabaseReader:
         async with self._on() as reader:
             return await reader.read(resource_id)
 
+    async def several(self, ids: Iterable[str]) -> dict[str, Resource]:
+        async with self._on() as reader:
+            return await reader.several(ids)
+
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         async with self._on() as reader:
             return await reader.of_lane(lane, *types)
@@ -85,6 +96,10 @@ class DatabaseReader:
     async def search(self, resource_type: str, parameter: str, value: str) -> list[Resource]:
         async with self._on() as reader:
             return await reader.search(resource_type, parameter, value)
+
+    async def count(self, resource_type: str, parameter: str, value: str) -> int:
+        async with self._on() as reader:
+            return await reader.count(resource_type, parameter, value)
 
     async def identified(self, client: str, system: str, value: str) -> str | None:
         async with self._on() as reader:

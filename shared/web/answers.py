@@ -8,8 +8,9 @@ from email.utils import format_datetime
 from fastapi.responses import Response
 
 from shared.clock import instant
-from shared.core import Resource, reference, versioned
+from shared.core import Resource, versioned
 from shared.fhir.json import encode
+from shared.web.prefer import ANYHOW, Preference
 from shared.web.requests import FHIR_JSON
 
 
@@ -42,32 +43,25 @@ def version_headers(resource: Resource) -> dict[str, str]:
     }
 
 
-def written_answer(resource: Resource, base: str, *, created: bool) -> Response:
-    """The answer to a create or an update: 201 with Location where it is new."""
-    headers = version_headers(resource)
+def written_answer(resource: Resource, base: str, *, created: bool, preferred: Preference = ANYHOW) -> Response:
+    """The answer to a create or an update: 201 with Location where it is new, and of it what the client prefers."""
+    headers, said = version_headers(resource), preferred.of(resource)
     if created:
         headers["Location"] = location(resource, base)
-    return answered(resource, 201 if created else 200, headers)
+    status = 201 if created else 200
+    return answered(said, status, headers) if said is not None else Response(status_code=status, headers=headers)
 
 
-def entry_response(resource: Resource | None, base: str, *, created: bool) -> Resource:
+def entry_response(resource: Resource | None, base: str, *, created: bool, preferred: Preference = ANYHOW) -> Resource:
     """One entry of a transaction response; without a place where what came is kept under another record."""
     if resource is None:
         return {"response": {"status": "200 OK"}}
+    said = preferred.of(resource) if preferred.returned else None
     response = {
         "status": "201 Created" if created else "200 OK",
         "location": location(resource, base),
         "etag": etag(resource),
         "lastModified": resource["meta"]["lastUpdated"],
+        **({"outcome": said} if preferred.returned == "OperationOutcome" else {}),
     }
-    return {"response": response}
-
-
-def searchset(matches: list[Resource], total: int, base: str, query: str, warning: Resource | None) -> Resource:
-    """A searchset: matches first, then what was left aside of the search."""
-    entries = [{"fullUrl": f"{base}/{reference(r)}", "resource": r, "search": {"mode": "match"}} for r in matches]
-    if warning is not None:
-        entries.append({"resource": warning, "search": {"mode": "outcome"}})
-    link = [{"relation": "self", "url": f"{base}/{query}"}]
-    bundle = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": link}
-    return {**bundle, "entry": entries} if entries else bundle
+    return {**({"resource": said} if preferred.returned == "representation" else {}), "response": response}

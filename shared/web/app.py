@@ -11,16 +11,21 @@ from fastapi_offline import FastAPIOffline
 
 from shared import store
 from shared.app import Application
-from shared.fetching import PATH
+from shared.fetching import DIGESTS, DOCUMENTS, PATH
+from shared.fhir.json import encode
+from shared.repair.digests import digest_of, entries_of
 from shared.smart.clients import OURSELVES
 from shared.smart.server import Gate, authenticated, router
 from shared.version import VERSION
 from shared.web.answers import FhirResponse, answered
+from shared.web.base import base_of
 from shared.web.capability import Kinds, capability_statement
 from shared.web.errors import add_errors
-from shared.web.fhir import routes
+from shared.web.fhir import Entrance, routes
 from shared.web.health import add_health
+from shared.web.inquiries import inquiries
 from shared.web.limits import Limiter
+from shared.web.notifications import add_notifications
 from shared.web.peers import Peers
 from shared.web.requests import body_of, check_media_types
 
@@ -42,19 +47,23 @@ def create_app(app: Application, requests_per_second: int = 2000, peers: Peers |
     if app.door is not None:
         # One process alone spends assertions: its database knows every one that was used.
         api.include_router(router(app.authority))
-    _forwards(api, app, others)
+    gate, kinds, limiter = authenticated(app.authority), Kinds(app), Limiter(app.redis, requests_per_second)
+    base = base_of(app, others, kinds, limiter)
+    add_notifications(api, app, gate, others, base.writing)
     for handle in app.handles.values():
         if handle.service.routes is not None:
             api.include_router(handle.service.routes(handle))
-    _metadata(api, app)
-    gate = authenticated(app.authority)
+    _forwards(api, app, others)
+    _metadata(api, app, kinds)
     _messages(api, app, gate)
-    api.include_router(routes(app, others, gate, Limiter(app.redis, requests_per_second)))
+    entrance = Entrance(app, others, gate, limiter)
+    api.include_router(inquiries(app, others, entrance))
+    api.include_router(routes(entrance, base))
     return api
 
 
 def _messages(api: FastAPI, app: Application, gate: Gate) -> None:
-    """What another process of this deployment missed, it fetches here; for everybody else there is nothing here."""
+    """What another process missed or compares, it gets here; for all but this deployment there is nothing here."""
 
     @api.get(PATH + "/{service}/{message_id}", include_in_schema=False)
     async def message(service: str, message_id: str, request: Request) -> Response:
@@ -66,6 +75,26 @@ def _messages(api: FastAPI, app: Application, gate: Gate) -> None:
         if found is None:
             raise HTTPException(404, "nothing is here")
         return JSONResponse({"reason": found.reason, "headers": dict(found.headers), "body": found.body.decode()})
+
+    @api.get(DOCUMENTS + "/{resource_id}", include_in_schema=False)
+    async def document(resource_id: str, request: Request) -> Response:
+        access, handle = await gate(request), app.owning(resource_id)
+        if access.client_id != OURSELVES or handle is None:
+            raise HTTPException(404, "nothing is here")
+        async with handle.database.reading() as tx:
+            found = await store.document(tx, resource_id, request.query_params.get("lane", ""))
+        return Response(encode({"document": found} if found else {}), media_type="application/json")
+
+    @api.get(DIGESTS + "/{owner}/{hearer}", include_in_schema=False)
+    async def digest(owner: str, hearer: str, request: Request) -> Response:
+        access = await gate(request)
+        asking = app.catalogue.of(hearer)
+        if access.client_id != OURSELVES or owner not in app.handles or asking is None:
+            raise HTTPException(404, "nothing is here")
+        handle, places = app.handles[owner], request.query_params.getlist("place")
+        if places:
+            return JSONResponse(await entries_of(handle.database, handle.service, asking, places))
+        return JSONResponse(await digest_of(handle.database, handle.service, asking))
 
 
 def _blank(app: Application, peers: Peers) -> FastAPI:
@@ -87,9 +116,7 @@ def _blank(app: Application, peers: Peers) -> FastAPI:
     )  # fmt: skip
 
 
-def _metadata(api: FastAPI, app: Application) -> None:
-    kinds = Kinds(app)
-
+def _metadata(api: FastAPI, app: Application, kinds: Kinds) -> None:
     @api.get("/fhir/metadata", tags=["FHIR"], summary="What this server can do", response_class=FhirResponse)
     async def metadata(request: Request) -> Response:
         check_media_types(request, body=False)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.borders import PROFILE
-from shared.core import CANONICAL, Operation, Resource, Service, derived_id
+from shared.core import CANONICAL, Inquiry, Operation, Resource, Service, derived_id
+from shared.fhir.searching import refers, type_of
 from shared.messages import Catalogue
 from shared.ports import Door
 from shared.refused import REASONS as OF_THE_LOOP
 from shared.settings import Settings
 from shared.version import VERSION
+from shared.web.deleting import DELETABLE
+from shared.web.patching import JSON_PATCH
 from shared.web.requests import FHIR_JSON, Refused, refused
-from shared.web.search import kinds_of
+from shared.web.search import OF_EVERY_TYPE, RESULT, kinds_of
 
-_REFERENCES = {"patient", "subject", "order", "request", "based-on", "focus"}
+PROCESS_MESSAGE = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+
+_RESULT_TYPES = {"_count": "number", "_summary": "token", "_total": "token"}
 _SMART = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
-_READ = ("read", "vread", "search-type")
+_READ = ("read", "vread", "history-instance", "search-type")
 _AMQP = {"system": "https://www.iana.org/assignments/service-names-port-numbers", "code": "amqp"}
 
 EDITION = "2026-11-22"
@@ -48,11 +53,14 @@ class Kinds:
             if k == "Task" or (s.door is not None and _takes(s.door, s, k, known=True))
         }
 
+        self._deleted = {(s.prefix, k) for s in doors for k in s.owns & DELETABLE}
+
     def interactions(self, kind: str) -> tuple[str, ...]:
         """What works for one type."""
         created = ("create",) if kind in self.created else ()
-        updated = ("update",) if any(k == kind for _, k in self._updated) else ()
-        return (*_READ, *created, *updated)
+        updated = ("update", "patch") if any(k == kind for _, k in self._updated) else ()
+        deleted = ("delete",) if any(k == kind for _, k in self._deleted) else ()
+        return (*_READ, *created, *updated, *deleted)
 
     def check_held(self, kind: str) -> None:
         """404 for a type nobody here owns."""
@@ -68,6 +76,16 @@ class Kinds:
     def check_updated(self, kind: str, resource_id: str) -> None:
         """405 for what only the system writes."""
         if (resource_id.partition("-")[0], kind) not in self._updated:
+            raise _not_allowed("GET")
+
+    def check_takes_back(self, kind: str) -> None:
+        """405 for a type of which nothing can be taken back."""
+        if all(k != kind for _, k in self._deleted):
+            raise _not_allowed("GET")
+
+    def check_deleted(self, kind: str, resource_id: str) -> None:
+        """405 for what cannot be taken back, or is the system's own."""
+        if (resource_id.partition("-")[0], kind) not in self._deleted:
             raise _not_allowed("GET")
 
 
@@ -102,12 +120,18 @@ def capability_statement(app: Deployment, kinds: Kinds) -> Resource:
         "implementation": {"description": "Carepod", "url": base + "/fhir"},
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
+        "patchFormat": [JSON_PATCH],
         "rest": [
             {
                 "mode": "server",
                 "security": _security(base),
                 "resource": [_held(kind, sorted(names), kinds, services) for kind, names in kinds.parameters.items()],
-                "interaction": [{"code": "transaction"}],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "searchParam": [_parameter(name) for name in (*OF_EVERY_TYPE, *RESULT)],
+                "operation": [
+                    {"name": "process-message", "definition": PROCESS_MESSAGE},
+                    *(_inquiry(i) for s in services for i in s.inquiries),
+                ],
             }
         ],
         "messaging": [_messaging(service, services) for service in services],
@@ -134,11 +158,29 @@ def _held(kind: str, names: Sequence[str], kinds: Kinds, services: Sequence[Serv
         "updateCreate": False,
         "conditionalCreate": kind in kinds.created,
         "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
-        "searchParam": [{"name": name, "type": _kind_of(name)} for name in names],
+        "conditionalUpdate": kind in kinds.created,
+        "conditionalDelete": "single" if "delete" in kinds.interactions(kind) else "not-supported",
+        **_includes(kind, kinds.parameters),
+        **({"searchParam": own} if (own := [_parameter(n) for n in names if n not in OF_EVERY_TYPE]) else {}),
         **({"operation": [_operation(o) for o in operations]} if operations else {}),
     }
+
+
+def _parameter(name: str) -> dict[str, str]:
+    kind = _RESULT_TYPES.get(name) or type_of(name)
+    return {"name": name, "type": kind}
+
+
+def _includes(kind: str, parameters: Mapping[str, set[str]]) -> dict[str, list[str]]:
+    """`Type:parameter` of what may come with a type: what it refers to, and what refers to it."""
+    own = [f"{kind}:{name}" for name in sorted(parameters[kind]) if type_of(name) == "reference"]
+    others = [
+        f"{other}:{name}"
+        for other, names in parameters.items()
+        for name in sorted(names)
+        if type_of(name) == "reference" and refers(name, kind)
+    ]
+    return {k: v for k, v in (("searchInclude", own), ("searchRevInclude", others)) if v}
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -149,9 +191,18 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
 
 
-def operation_url(operation: Operation) -> str:
+def _inquiry(inquiry: Inquiry) -> dict[str, Any]:
+    return {
+        "name": inquiry.code,
+        "definition": operation_url(inquiry),
+        "documentation": f"POST [base]/${inquiry.code}: {inquiry.description}",
+    }
+
+
+def operation_url(operation: Operation | Inquiry) -> str:
     """The canonical of an operation's OperationDefinition."""
-    return f"{CANONICAL}OperationDefinition/{operation.kind}-{operation.code}"
+    kind = f"{operation.kind}-" if isinstance(operation, Operation) else ""
+    return f"{CANONICAL}OperationDefinition/{kind}{operation.code}"
 
 
 def message_url(service: str, reason: str) -> str:
@@ -180,7 +231,3 @@ def _heard(service: Service, services: Sequence[Service]) -> Iterator[tuple[Serv
 def _reaches(service: Service, reason: str) -> bool:
     """Whether a service may hear a message of this name: what the run loop itself says is one Task."""
     return reason not in OF_THE_LOOP or "Task" in service.listens
-
-
-def _kind_of(name: str) -> str:
-    return "reference" if name in _REFERENCES else "date" if name == "date" else "token"

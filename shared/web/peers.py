@@ -14,13 +14,15 @@ from shared.core import Resource, Service
 from shared.fhir.json import GateError, decode
 from shared.smart.clients import OURSELVES
 from shared.smart.scopes import parse
+from shared.web.calls import Call
 from shared.web.requests import Refused, refused
-from shared.web.search import Query
+from shared.web.search import AFTER, Query
 
 ON_BEHALF = "carepod-client"
 """Header in which one of our processes tells another whose command it hands on."""
 
 _LONGEST_ANSWER = 256 * 1024 * 1024
+_OF_A_CALL = {"content-type", "if-match", "prefer"}
 _OF_ONE_HOP = {
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect",
     "content-length", "accept-encoding", "host", "date", "server", ON_BEHALF,
@@ -49,6 +51,10 @@ class Peers:
         """The address of the process whose own operations begin with this path."""
         return next((a for s, a in self._others() if any(path.startswith(p) for p in s.paths)), None)
 
+    def running(self, name: str) -> str | None:
+        """The address of the process that runs this service."""
+        return self._addresses.get(name)
+
     @property
     def door(self) -> str | None:
         """The address of the process that takes in what outside clients send."""
@@ -63,22 +69,31 @@ class Peers:
         response = await self._asked(address + path)
         return None if response.status_code == 404 else _resource(response)
 
-    async def search(self, address: str, query: Query) -> tuple[list[Resource], int]:
-        """What matches there, and how many matches there are."""
-        bundle = _resource(await self._asked(f"{address}/fhir/{query.kind}", list(query.criteria)))
+    async def search(
+        self, address: str, query: Query, most: int, after: str | None = None
+    ) -> tuple[list[Resource], int]:
+        """At most so many of what matches there, by id from behind `after`, and how many match there in all."""
+        begins = [] if after is None else [(AFTER, after)]
+        params = [*query.criteria, *begins, ("_count", str(most))]
+        bundle = _resource(await self._asked(f"{address}/fhir/{query.kind}", params))
         return [e["resource"] for e in bundle.get("entry", ())], int(bundle["total"])
 
-    async def forwarded(self, request: Request, address: str, body: bytes, *, client: str | None = None) -> Response:
-        """Hands a request on: as ourselves for a client this process has checked, else with its own headers."""
-        headers = _handed_on(request.headers)
-        if client is not None:
-            kept = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-            headers = kept | self._ours() | {ON_BEHALF: client}
+    async def forwarded(self, request: Request, address: str, body: bytes) -> Response:
+        """Hands a request on with its own headers."""
         path = request.scope.get("raw_path", b"").decode("ascii") or request.url.path
         query = request.url.query
-        response = await self._sent(
-            request.method, f"{address}{path}" + (f"?{query}" if query else ""), content=body, headers=headers
-        )
+        url = f"{address}{path}" + (f"?{query}" if query else "")
+        return await self._answer(request.method, url, body, _handed_on(request.headers))
+
+    async def handed_on(self, address: str, call: Call, client: str) -> Response:
+        """Hands a call on to the owner of what it is about, as ourselves for a client this process has checked."""
+        kept = {name: value for name, value in call.headers.items() if name in _OF_A_CALL}
+        return await self._answer(
+            call.method, address + call.path, call.body, kept | self._ours() | {ON_BEHALF: client}
+        )  # fmt: skip
+
+    async def _answer(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
+        response = await self._sent(method, url, content=body, headers=headers)
         # What httpx read is no longer encoded.
         kept = {k: v for k, v in _handed_on(response.headers).items() if k.lower() != "content-encoding"}
         return Response(response.content, response.status_code, kept)
@@ -109,7 +124,7 @@ def _resource(response: httpx.Response) -> dict[str, Any]:
     if response.status_code != 200:
         raise _silent()
     try:
-        return decode(response.content, limit=_LONGEST_ANSWER)
+        return decode(response.content, limit=_LONGEST_ANSWER, parts=None)
     except GateError:
         raise _silent() from None
 

@@ -1,30 +1,26 @@
-"""Reads, versions and searches: what a client may see of what every owner holds."""
+"""Reads, versions, histories and operations: what a client may see of what every owner holds."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from fastapi.responses import Response
 
 from shared import store
 from shared.app import Application
 from shared.core import Resource
-from shared.fhir.outcomes import Issue, outcome
-from shared.smart.clients import OURSELVES
 from shared.smart.tokens import Access
-from shared.web.answers import answered, etag, searchset, version_headers
+from shared.web.answers import answered, etag, version_headers
+from shared.web.history import History, is_deleted
 from shared.web.peers import Peers
 from shared.web.requests import is_id, permitted, refused
-from shared.web.search import MOST, SCANNED, Params, Query, matches, query_of
+from shared.web.search import Params
 from shared.web.sight import Sight, patient_of, patient_of_lane
 
 
 class Reading:
     """The reading half of the FHIR base."""
 
-    def __init__(self, app: Application, peers: Peers, sight: Sight) -> None:
-        self._app, self._peers, self._sight = app, peers, sight
-        self._base = app.settings.base_url + "/fhir"
+    def __init__(self, app: Application, peers: Peers, sight: Sight, history: History) -> None:
+        self._app, self._peers, self._sight, self._history = app, peers, sight, history
 
     async def read(self, access: Access, kind: str, resource_id: str, if_none_match: str | None) -> Response:
         """The current version; 304 where the client has it."""
@@ -35,14 +31,22 @@ class Reading:
         return answered(resource, 200, version_headers(resource))
 
     async def version(self, access: Access, kind: str, resource_id: str, version_id: str) -> Response:
-        """One version, as a Location names it."""
+        """One version, as a Location names it; 410 where that version is the deletion."""
         permitted(access, kind, "vread")
-        current = await self.visible(access, kind, resource_id)
-        past = current if current["meta"]["versionId"] == version_id else None
-        past = past or await self._past(kind, resource_id, version_id)
-        if past is None:
+        current = await self.visible(access, kind, resource_id, deleted_too=True)
+        past = await self._history.version(current, version_id)
+        if past is None or self._sight.hidden(access, past):
             raise refused(404, "not-found", "no version of this id")
+        if is_deleted(past) and not self._sight.is_ours(access):
+            raise deleted(kind)
         return answered(past, 200, version_headers(past))
+
+    async def history(self, access: Access, kind: str, resource_id: str, params: Params) -> Response:
+        """Every version, of a deleted resource too."""
+        permitted(access, kind, "history-instance")
+        return await self._history.answer(
+            access, await self.visible(access, kind, resource_id, deleted_too=True), params
+        )  # fmt: skip
 
     async def operation(self, access: Access, kind: str, resource_id: str, code: str) -> Response:
         """What an operation says of the current version."""
@@ -55,29 +59,16 @@ class Reading:
         handle = self._app.owning(resource_id)
         return answered(found.answer(handle.runner.border.stored(resource) if handle is not None else resource))
 
-    async def search(self, access: Access, kind: str, params: Params, *, strict: bool) -> Response:
-        """A searchset of what this client may see: filtered first, counted then, cut last."""
-        permitted(access, kind, "search-type")
-        ours = access.client_id == OURSELVES
-        query = query_of(self._app.catalogue, kind, params, strict=strict, most=SCANNED if ours else MOST)
-        seen = await self._seen(access, query, forward=not ours)
-        return answered(searchset(seen[: query.count], len(seen), self._base, str(query), _left_aside(query.ignored)))
-
-    async def visible(self, access: Access, kind: str, resource_id: str) -> Resource:
-        """A resource this client may see; else the same 404 whether it exists or not."""
-        found, patient = await self._current(kind, resource_id) if is_id(resource_id) else (None, None)
-        if found is None or found["resourceType"] != kind or patient not in await self._sight.seen(access, [patient]):
+    async def visible(self, access: Access, kind: str, resource_id: str, *, deleted_too: bool = False) -> Resource:
+        """A resource this client may see; else the same 404 whether it exists or not, and 410 where it was deleted."""
+        found, patient = await self.current(kind, resource_id) if is_id(resource_id) else (None, None)
+        if found is None or found["resourceType"] != kind or not await self._sight.among(access, [(found, patient)]):
             raise refused(404, "not-found", f"no {kind} of this id")
+        if is_deleted(found) and not deleted_too and not self._sight.is_ours(access):
+            raise deleted(kind)
         return found
 
-    async def _seen(self, access: Access, query: Query, *, forward: bool) -> list[Resource]:
-        found, whole = await matches(self._app, self._peers, query, forward=forward)
-        if not whole and not self._sight.unlimited(access):
-            raise refused(400, "too-costly", "a search by patient, or by another parameter besides, would be right")
-        patients = await self._sight.seen(access, (patient for _, patient in found))
-        return [resource for resource, patient in found if patient in patients]
-
-    async def _current(self, kind: str, resource_id: str) -> tuple[Resource | None, str | None]:
+    async def current(self, kind: str, resource_id: str) -> tuple[Resource | None, str | None]:
         """The resource as its owner holds it, and its patient."""
         handle = self._app.owning(resource_id)
         if handle is not None:
@@ -88,23 +79,7 @@ class Reading:
         found = await self._peers.read(address, f"/fhir/{kind}/{resource_id}") if address else None
         return found, patient_of(found) if found else None
 
-    async def _past(self, kind: str, resource_id: str, version_id: str) -> Resource | None:
-        epoch, _, number = version_id.partition("-")
-        if not all(n.isascii() and n.isdigit() and len(n) < 10 for n in (epoch, number)):
-            return None
-        handle = self._app.owning(resource_id)
-        if handle is None:
-            address = self._peers.owner_of(resource_id) or ""
-            return await self._peers.read(address, f"/fhir/{kind}/{resource_id}/_history/{version_id}")
-        async with handle.database.reading() as tx:
-            sql = "select body from history where id = $1 and epoch = $2 and version = $3"
-            rows = await tx.fetch(sql, resource_id, int(epoch), int(number))
-        return store.parsed(rows[0][0]) if rows else None
 
-
-def _left_aside(names: Sequence[str]) -> Resource | None:
-    """The warning about parameters that a lenient search did not look at."""
-    if not names:
-        return None
-    text = f"{len(names)} search parameters are not supported and were left aside: see the self link"
-    return outcome([Issue("not-supported", "", text, "warning")])
+def deleted(kind: str) -> Exception:
+    """410: its history is still there."""
+    return refused(410, "deleted", f"this {kind} was deleted by its sender; its history would be right")

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import HTTPException, Request
 
-from shared.core import Resource
 from shared.fhir.json import GateError, decode
 from shared.fhir.outcomes import Issue, errors, outcome
 from shared.fhir.profiles import Validator
@@ -16,11 +15,21 @@ from shared.smart.scopes import Interaction, allows
 from shared.smart.tokens import Access
 
 FHIR_JSON = "application/fhir+json"
+FORM_TYPE = "application/x-www-form-urlencoded"
 BODY_LIMIT = 5 * 1024 * 1024
+"""Bytes of a body."""
+DOCUMENT_LIMIT = 36 * 1024 * 1024
+"""Bytes of a body that may hold a document: 25 MiB in base64 fit."""
+
 MOST_ENTRIES = 1000
-_JSON = {FHIR_JSON, "application/json"}
-_FORMATS = {*_JSON, "json"}
-_UNREADABLE = {"structure", "value", "invalid", "too-long", "too-costly"}
+"""Entries of one Bundle."""
+
+_DOCUMENTS = ("Binary", "DocumentReference")
+JSON_TYPES = frozenset((FHIR_JSON, "application/json"))
+_FORMATS = {*JSON_TYPES, "json"}
+_UNREADABLE = {"structure", "value", "invalid", "too-long", "too-costly", "duplicate"}
+_SHOWN = {"txt-1", "txt-2"}
+"""Rules of the narrative: who breaks them can be read, but must not be shown."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _WEAK = re.compile(r'W/"([A-Za-z0-9\-.]{1,64})"')
 
@@ -40,45 +49,73 @@ def refused(status: int, code: str, diagnostics: str, expression: str = "") -> R
 
 def check_media_types(request: Request, *, body: bool) -> None:
     """406 where the client takes no JSON, 415 where it sends something else."""
-    if not _takes_json(request):
+    check_accept(request)
+    if body:
+        _check_content(request)
+
+
+def check_json(request: Request) -> None:
+    """The same for a request with a resource."""
+    check_media_types(request, body=True)
+
+
+def check_accept(request: Request) -> None:
+    """406 where the client takes no JSON."""
+    if not takes_json(request):
         raise refused(406, "not-supported", f"Accept: {FHIR_JSON} would be right")
-    if not body:
-        return
-    if _media_type(request.headers.get("content-type", "")) not in _JSON:
+
+
+def _check_content(request: Request) -> None:
+    if media_type(request.headers.get("content-type", "")) not in JSON_TYPES:
         raise refused(415, "not-supported", f"Content-Type: {FHIR_JSON} would be right")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise refused(415, "not-supported", "Content-Encoding: none would be right")
 
 
-def _takes_json(request: Request) -> bool:
-    """`_format` says it over the header (R4 http, content types)."""
+def takes_json(request: Request) -> bool:
+    """Whether the client takes JSON; `_format` says it over the header (R4 http, content types)."""
     asked = request.query_params.get("_format")
     if asked is not None:
-        return _media_type(asked.replace(" ", "+")) in _FORMATS
+        return media_type(asked.replace(" ", "+")) in _FORMATS
     listed = ",".join(request.headers.getlist("accept")).split(",")
-    return bool({_media_type(a) for a in listed} & (_JSON | {"*/*", "application/*", ""}))
+    return bool({media_type(a) for a in listed} & (JSON_TYPES | {"*/*", "application/*", ""}))
 
 
-def _media_type(text: str) -> str:
+def media_type(text: str) -> str:
+    """A media type without its parameters."""
     return text.split(";")[0].strip().lower()
 
 
-async def body_of(request: Request) -> bytes:
+def limit_of(kind: str) -> int:
+    """Bytes of a body of this type."""
+    return DOCUMENT_LIMIT if kind in _DOCUMENTS else BODY_LIMIT
+
+
+async def body_of(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The body, counted while it streams; 413 past the limit, whatever its length was said to be."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise refused(413, "too-long", f"a body of at most {BODY_LIMIT} bytes would be right")
+        if len(body) > limit:
+            raise refused(413, "too-long", f"a body of at most {limit} bytes would be right")
     return bytes(body)
 
 
-def checked(body: bytes, validator: Validator) -> dict[str, Any]:
+def checked(body: bytes, validator: Validator, limit: int = BODY_LIMIT) -> dict[str, Any]:
     """A body through the JSON gate and base R4."""
     try:
-        resource = decode(body, limit=BODY_LIMIT)
+        resource = decode(body, limit=limit)
     except GateError as error:
         raise Refused(error.status, error.issues) from None
+    return checked_resource(resource, validator)
+
+
+def checked_resource(resource: dict[str, Any], validator: Validator) -> dict[str, Any]:
+    """A resource through base R4; a Bundle of too many entries is not looked through."""
+    listed = resource.get("entry")
+    if isinstance(listed, list) and len(listed) > MOST_ENTRIES:
+        text = f"a Bundle of at most {MOST_ENTRIES} entries would be right"
+        raise refused(413, "too-costly", text, "Bundle.entry")
     if issues := errors(validator.check(resource)):
         raise Refused(status_of(issues), issues)
     return resource
@@ -86,7 +123,7 @@ def checked(body: bytes, validator: Validator) -> dict[str, Any]:
 
 def checked_as(kind: str, body: bytes, validator: Validator) -> dict[str, Any]:
     """The same, of the type its address says."""
-    resource = checked(body, validator)
+    resource = checked(body, validator, limit_of(kind))
     if resource["resourceType"] != kind:
         raise refused(400, "invalid", "the type of the address would be right", "resourceType")
     return resource
@@ -115,32 +152,10 @@ def version_asked(if_match: str | None) -> str | None:
 
 def status_of(issues: Sequence[Issue]) -> int:
     """400 where the body cannot be read as FHIR, 422 where it can and breaks a rule."""
-    return 400 if any(i.code in _UNREADABLE for i in issues) else 422
+    return 400 if any(i.code in _UNREADABLE and i.rule not in _SHOWN for i in issues) else 422
 
 
 def permitted(access: Access, kind: str, interaction: Interaction) -> None:
     """403 where the token's scopes do not reach."""
     if not allows(access.scopes, kind, interaction):
         raise refused(403, "forbidden", f"a scope of system/{kind} for {interaction} would be right")
-
-
-def permitted_entries(access: Access, bundle: Resource) -> None:
-    """Each entry of a transaction is a create or an update, and needs its own scope."""
-    entries = bundle.get("entry", ())
-    if len(entries) > MOST_ENTRIES:
-        raise refused(413, "too-costly", f"a Bundle of at most {MOST_ENTRIES} entries would be right", "Bundle.entry")
-    if issues := [issue for n, entry in enumerate(entries) for issue in _unasked(n, entry)]:
-        raise Refused(status_of(issues), issues)
-    for entry in entries:
-        interaction: Interaction = "create" if entry["request"]["method"] == "POST" else "update"
-        permitted(access, entry["resource"]["resourceType"], interaction)
-
-
-def _unasked(n: int, entry: Resource) -> list[Issue]:
-    """What keeps an entry from being a create or an update."""
-    issues = []
-    if "resource" not in entry:
-        issues.append(Issue("required", f"Bundle.entry[{n}].resource", "a resource would be right"))
-    if entry.get("request", {}).get("method") not in ("POST", "PUT"):
-        issues.append(Issue("not-supported", f"Bundle.entry[{n}].request.method", "POST or PUT would be right"))
-    return issues

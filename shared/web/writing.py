@@ -2,190 +2,224 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi.responses import Response
 
 from shared import refused as message_question
 from shared import store
-from shared.app import Application, Handle, Stale
+from shared.app import Application, Handle, Once, Stale
 from shared.borders import kind_of
 from shared.clock import uuid7
 from shared.core import Event, Resource, reference
+from shared.decide import Unfit
 from shared.fhir.outcomes import Issue
-from shared.fhir.references import references
 from shared.ports import Arrival, Door
 from shared.run import Outcome
-from shared.smart.tokens import Access
-from shared.web.answers import answered, entry_response, written_answer
-from shared.web.requests import (
-    Refused,
-    checked,
-    checked_as,
-    permitted,
-    permitted_entries,
-    refused,
-    status_of,
-    version_asked,
-)
+from shared.web import binaries
+from shared.web.addressed import located
+from shared.web.answers import etag, written_answer
+from shared.web.deleting import nullified
+from shared.web.history import is_deleted
+from shared.web.patching import operations_of, patched
+from shared.web.prefer import ANYHOW, Preference
+from shared.web.requests import Refused, checked_as, checked_resource, refused, status_of, version_asked
+from shared.web.senders import Sender, check_deletable, check_links, check_patient
 from shared.web.sight import Sight, patient_of, patient_of_lane
+from shared.web.suspect import suspicious
 
-_ORDERS = ("MedicationRequest/", "ServiceRequest/")
-_NO_PATIENT = "a patient this client has sent would be right"
 _CLOSES_ITSELF = "this question closes itself once the message has been taken"
+_ROUNDS = 5
+"""How often what was found before a write may have changed by the time it is written."""
 
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose request it is: the token's access, and the client on whose behalf one of our processes hands it on."""
-
-    access: Access
-    client: str
+Known = Callable[[Resource], Awaitable[Resource | None]]
+"""What a condition of a create finds for the resource that would be made."""
 
 
 class Writing:
-    """The writing half of the FHIR base, in the process of the door and, for its own questions, in every other."""
+    """Creates, updates, patches and deletions of one resource, in the process of its owner."""
 
     def __init__(self, app: Application, sight: Sight) -> None:
         self._app, self._sight = app, sight
         self._base = app.settings.base_url + "/fhir"
 
-    async def transaction(self, sender: Sender, body: bytes) -> Response:
-        """A transaction Bundle: all of it or nothing."""
-        handle, door = self._door()
-        async with self._kept(handle, sender, "POST /fhir", body):
-            bundle = checked(body, self._app.validator)
-            if bundle["resourceType"] != "Bundle" or bundle["type"] != "transaction":
-                raise refused(422, "not-supported", "a Bundle of type transaction would be right", "Bundle.type")
-            permitted_entries(sender.access, bundle)
-            await self._check_addressed(sender, handle, bundle)
-            arrival = _or_refused(door.resolved(bundle, sender.client))
-            result = await self._entered(sender, handle, arrival, "referral-received")
-        return answered(await self._response(handle, arrival, result))
-
-    async def create(self, sender: Sender, kind: str, body: bytes, if_none_exist: str | None = None) -> Response:
+    async def create(
+        self, sender: Sender, kind: str, body: bytes, known: Known | None = None, preferred: Preference = ANYHOW
+    ) -> Response:
         """One resource posted alone; its id is the sender's own affair (R4 http, create).
 
-        `if_none_exist` (R4 http, conditional create) names the resource's own identifier: a record known by it stays
-        as it is.
+        What `known`, the condition of a conditional create, finds stays as it is.
         """
-        handle, door = self._door()
-        permitted(sender.access, kind, "create")
-        async with self._kept(handle, sender, f"POST /fhir/{kind}", body):
-            resource = checked_as(kind, body, self._app.validator)
-            without_id = {name: value for name, value in resource.items() if name != "id"}
-            _check_condition(resource, if_none_exist)
-            arrival = _or_refused(door.single(without_id, sender.client))
+        handle, door = self.door()
+        async with self.kept(handle, sender, f"POST /fhir/{kind}", body):
+            resource = await located(handle, sender.client, self._anew(self.checked(kind, body)))
+            arrival = _or_refused(door.single(resource, sender.client))
             place = arrival.entries[0][1]
-            known = await self._stored(handle, [place]) if if_none_exist is not None else {}
-            if place in known:
-                await self._check_patient(sender, handle, arrival)
-                return written_answer(known[place], self._base, created=False)
-            result = await self._entered(sender, handle, arrival, "resource-received")
-            stored = (await self._stored(handle, [place])).get(place)
-            if stored is None:
-                raise refused(422, "business-rule", "content that the system keeps would be right")
-        return written_answer(stored, self._base, created=place in _new(result))
+            for _ in range(_ROUNDS):
+                there = await self.stored(handle, [place])
+                found = await known(resource) if known is not None else None
+                if found is not None:
+                    return written_answer(found, self._base, created=False, preferred=preferred)
+                # Under a condition, only while nobody else has made it since the condition was looked at.
+                absent = [(place.partition("/")[2], "")] if known is not None and not there else []
+                try:
+                    result = await self.entered(sender, handle, arrival, "resource-received", absent)
+                except Stale:
+                    continue
+                stored = (await self.stored(handle, [place])).get(place)
+                if stored is None:
+                    raise refused(422, "business-rule", "content that the system keeps would be right")
+                return written_answer(stored, self._base, created=place in new(result), preferred=preferred)
+            raise _changing()
 
-    async def update(self, sender: Sender, stored: Resource, body: bytes, if_match: str | None) -> Response:
+    def _anew(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """What is posted is never one of ours, whatever id its sender gave it."""
+        ours = self._app.owning(str(resource.get("id", ""))) is not None
+        return {k: v for k, v in resource.items() if k != "id" or not ours}
+
+    async def update(
+        self, sender: Sender, stored: Resource, body: bytes, if_match: str | None, preferred: Preference = ANYHOW
+    ) -> Response:
         """A new version of what this client may see, or a person's answer to a question: a command to its owner."""
         kind, resource_id = stored["resourceType"], stored["id"]
-        handle = self._app.owning(resource_id)
-        assert handle is not None
-        async with self._kept(handle, sender, f"PUT /fhir/{kind}", body):
-            resource = checked_as(kind, body, self._app.validator)
+        handle = self._owner(resource_id)
+        async with self.kept(handle, sender, f"PUT /fhir/{kind}", body):
+            resource = self.checked(kind, body)
             if resource.get("id") != resource_id:
                 raise refused(400, "invalid", "the id of the address would be right", f"{kind}.id")
             version = version_asked(if_match)
-            expected = (resource_id, version) if version is not None else None
-            await self._commanded(sender, handle, resource, stored, expected)
-        now = (await self._stored(handle, [reference(stored)]))[reference(stored)]
-        return written_answer(now, self._base, created=False)
+            expected = [(resource_id, version)] if version is not None else []
+            await self._unless_stale(self._commanded(sender, handle, resource, stored, expected))
+        return await self._written(handle, stored, preferred)
 
-    async def refuse(self, sender: Sender, place: str, body: bytes, refusal: Refused) -> None:
-        """Keeps a body that was refused before its owner was known."""
+    async def patch(
+        self, sender: Sender, stored: Resource, body: bytes, if_match: str | None, preferred: Preference = ANYHOW
+    ) -> Response:
+        """A JSON Patch of the current version; what comes of it passes what an update passes."""
+        handle = self._owner(stored["id"])
+        async with self.kept(handle, sender, f"PATCH /fhir/{stored['resourceType']}", body):
+            operations, version = operations_of(body), version_asked(if_match)
+            for _ in range(_ROUNDS):
+                check_version(stored, version)
+                resource = self.checked_patch(stored, operations)
+                try:
+                    expected = [(stored["id"], stored["meta"]["versionId"])]
+                    await self._commanded(sender, handle, resource, stored, expected)
+                    return await self._written(handle, stored, preferred)
+                except Stale:
+                    stored = (await self.stored(handle, [reference(stored)]))[reference(stored)]
+            raise _changing()
+
+    def checked_patch(self, stored: Resource, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a patch makes of a resource, checked as the body of an update is."""
+        resource = patched(stored, operations)
+        if not isinstance(resource, dict):
+            raise refused(400, "structure", "a resource after every operation would be right", stored["resourceType"])
+        checked = checked_resource(_undated(resource), self._app.validator)
+        if (checked["resourceType"], checked.get("id")) != (stored["resourceType"], stored["id"]):
+            raise refused(400, "invalid", "type and id as stored would be right", stored["resourceType"])
+        return checked
+
+    async def delete(self, sender: Sender, stored: Resource, if_match: str | None) -> Response:
+        """The record as entered in error, through its owner, its history kept; 405 for what is the system's alone."""
+        handle, version = self._owner(stored["id"]), version_asked(if_match)
+        place = f"DELETE /fhir/{stored['resourceType']}"
+        async with self.kept(handle, sender, place, b""):
+            if not is_deleted(stored):
+                check_version(stored, version)
+                await check_deletable(self._sight, sender, handle, stored)
+                expected = [(stored["id"], version)] if version is not None else []
+                command = self._commanded(sender, handle, nullified(stored), stored, expected)
+                await self._unless_stale(command)
+        now = (await self.stored(handle, [reference(stored)]))[reference(stored)]
+        return Response(status_code=204, headers={"ETag": etag(now)})
+
+    def checked(self, kind: str, body: bytes) -> dict[str, Any]:
+        """A body of a type through the JSON gate and base R4."""
+        return checked_as(kind, body, self._app.validator)
+
+    @asynccontextmanager
+    async def refusals(self, sender: Sender, place: str, body: bytes) -> AsyncIterator[None]:
+        """Keeps a body that is refused before its owner is known."""
         handle = self._app.door or next(iter(self._app.handles.values()))
-        async with self._kept(handle, sender, place, body):
-            raise refusal
+        async with self.kept(handle, sender, place, body):
+            yield
 
     async def _commanded(
-        self, sender: Sender, handle: Handle, resource: Resource, stored: Resource, expected: tuple[str, str] | None
-    ) -> None:
+        self, sender: Sender, handle: Handle, resource: Resource, stored: Resource,
+        expected: Sequence[tuple[str, str]],
+    ) -> None:  # fmt: skip
+        """Raises Stale where one of the versions expected is no longer current."""
         lane = await self._lane(handle, stored)
-        if kind_of(stored) == message_question.KIND:
-            raise refused(422, "business-rule", _CLOSES_ITSELF, "Task")
+        check_open(stored)
         if resource["resourceType"] == "Task":
             if patient_of(resource) not in (None, patient_of_lane(lane)):
                 raise refused(422, "business-rule", "the patient as stored would be right", "Task.for")
+            self._check_suspect([resource])
             at = self._app.clock()
             event = Event(
                 "command", "task-answered", lane, at, at, (resource,), reference(resource), sender.client, uuid7(at)
             )
-            _or_refused_by_rule(await _unless_stale(handle, event, (), expected))
+            _or_refused_by_rule(await handle.outcome(event, (), expected))
         elif handle.service.door is not None:
             arrival = _or_refused(handle.service.door.single(resource, sender.client))
             if arrival.lane != lane:
                 raise refused(422, "business-rule", "the patient as stored would be right", resource["resourceType"])
-            await self._entered(sender, handle, arrival, "resource-received", expected)
+            await self.entered(sender, handle, arrival, "resource-received", expected)
         else:
             raise refused(405, "not-supported", f"{resource['resourceType']} is written by the system alone")
 
-    async def _entered(
-        self, sender: Sender, handle: Handle, arrival: Arrival, reason: str, expected: tuple[str, str] | None = None
-    ) -> Outcome:
-        await self._check_patient(sender, handle, arrival)
+    async def entered(
+        self, sender: Sender, handle: Handle, arrival: Arrival, reason: str,
+        expected: Sequence[tuple[str, str]] = (), once: Once | None = None,
+    ) -> Outcome:  # fmt: skip
+        """One arrival through the run loop. Raises Stale (`Handle.outcome`), and refuses what a rule refuses."""
+        self._check_suspect(arrival.resources)
+        for binary in (r for r in arrival.resources if r["resourceType"] == binaries.KIND):
+            binaries.check_size(binary)
+        await check_patient(self._sight, sender, handle, arrival)
+        await check_links(self._sight, sender, handle, arrival)
         at = self._app.clock()
         event = Event(
-            "command", reason, arrival.lane, at, at, arrival.resources, arrival.focus, sender.client, uuid7(at)
-        )
-        result = await _unless_stale(handle, event, arrival.identities, expected)
+            "command", arrival.reason or reason, arrival.lane, at, at, arrival.resources, arrival.focus, sender.client,
+            uuid7(at),
+        )  # fmt: skip
+        try:
+            result = await handle.outcome(event, arrival.identities, expected, once)
+        except Unfit:
+            if issues := _unfit(handle, arrival):
+                raise Refused(422, issues) from None
+            raise
         _or_refused_by_rule(result)
         return result
 
-    # Whose patient
+    def _check_suspect(self, resources: Sequence[Resource]) -> None:
+        """422 for what is legal R4 and yet not taken from outside."""
+        known = [self._app.settings.base_url, *(p.base for p in self._app.site.partners.values())]
+        if issues := [issue for r in resources for issue in suspicious(r, known)]:
+            raise Refused(422, issues)
 
-    async def _check_addressed(self, sender: Sender, handle: Handle, bundle: Resource) -> None:
-        """Entries that name our own ids name records this client may see; the same answer where there are none."""
-        named = {n: e["request"]["url"] for n, e in enumerate(bundle.get("entry", ())) if _names_ours(e)}
-        async with handle.database.reading() as tx:
-            stored = await store.current(tx, [url.rpartition("/")[2] for url in named.values()])
-        patients = {reference(s.resource): patient_of_lane(s.lane) for s in stored.values()}
-        seen = await self._sight.seen(sender.access, patients.values())
-        wrong = [n for n, url in named.items() if url not in patients or patients[url] not in seen]
-        if wrong:
-            text = "the id of a record this client has sent would be right"
-            raise Refused(422, [Issue("not-found", f"Bundle.entry[{n}].request.url", text) for n in wrong])
-        asked = {reference(s.resource) for s in stored.values() if kind_of(s.resource) == message_question.KIND}
-        if ours := [n for n, url in named.items() if url in asked]:
-            raise Refused(422, [Issue("business-rule", f"Bundle.entry[{n}].resource", _CLOSES_ITSELF) for n in ours])
+    async def _unless_stale(self, command: Awaitable[None]) -> None:
+        try:
+            await command
+        except Stale:
+            raise stale() from None
 
-    async def _check_patient(self, sender: Sender, handle: Handle, arrival: Arrival) -> None:
-        """Refuses, with one answer for both, a patient that is unknown and one that another client has sent.
+    async def _written(self, handle: Handle, stored: Resource, preferred: Preference) -> Response:
+        now = (await self.stored(handle, [reference(stored)]))[reference(stored)]
+        return written_answer(now, self._base, created=False, preferred=preferred)
 
-        A record that rests on an order of ours for that patient (a dispense) may come from whom the order went to.
-        """
-        patient = patient_of_lane(arrival.lane)
-        brings = patient in {resource_id for _, _, resource_id in arrival.identities}
-        # One statement, one snapshot: a push of the same patient may commit beside this one.
-        sql = (
-            "select (select count(*) from identity where client = $1 and id = $2), "
-            "(select count(*) from resource where id = $2), "
-            "(select count(*) from resource where lane = $3 and id = any($4))"
-        )
-        async with handle.database.reading() as tx:
-            rows = await tx.fetch(sql, sender.client, patient, arrival.lane, _orders_of(arrival))
-        sent, exists, orders = rows[0]
-        may = sent or orders or self._sight.unlimited(sender.access)
-        if not (exists and may) and not (brings and not exists):
-            raise refused(422, "not-found", _NO_PATIENT, arrival.resources[0]["resourceType"])
+    def _owner(self, resource_id: str) -> Handle:
+        handle = self._app.owning(resource_id)
+        assert handle is not None
+        return handle
 
     # Shared steps
 
-    def _door(self) -> tuple[Handle, Door]:
+    def door(self) -> tuple[Handle, Door]:
+        """The service that takes what outside clients send, and its door; 404 where it is in another process."""
         handle = self._app.door
         if handle is None or handle.service.door is None:
             raise refused(404, "not-found", "what is sent goes to the service that takes referrals")
@@ -195,22 +229,14 @@ class Writing:
         async with handle.database.reading() as tx:
             return (await store.current(tx, [stored["id"]]))[stored["id"]].lane
 
-    async def _response(self, handle: Handle, arrival: Arrival, result: Outcome) -> Resource:
-        places = [place for _, place in sorted(arrival.entries)]
-        saved = {reference(r): r for r in result.saved}
-        held = await self._stored(handle, [p for p in places if p not in saved]) | saved
-        new = _new(result)
-        entries = [entry_response(held.get(p), self._base, created=p in new) for p in places]
-        return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
-
-    async def _stored(self, handle: Handle, places: Sequence[str]) -> dict[str, Resource]:
+    async def stored(self, handle: Handle, places: Sequence[str]) -> dict[str, Resource]:
         """What is stored under these `Type/id`."""
         async with handle.database.reading() as tx:
             found = await store.current(tx, [p.partition("/")[2] for p in places])
         return {reference(s.resource): s.resource for s in found.values()}
 
     @asynccontextmanager
-    async def _kept(self, handle: Handle, sender: Sender, place: str, body: bytes) -> AsyncIterator[None]:
+    async def kept(self, handle: Handle, sender: Sender, place: str, body: bytes) -> AsyncIterator[None]:
         """What is refused inside is kept with its issues, where a person sees it."""
         try:
             yield
@@ -219,42 +245,47 @@ class Writing:
             raise
 
 
-def _names_ours(entry: Resource) -> bool:
-    """Whether an entry is an update of `Type/id`; conditional ones name a business identifier."""
-    return entry["request"]["method"] == "PUT" and "?" not in entry["request"]["url"]
+def check_version(stored: Resource, version: str | None) -> None:
+    """412 where an If-Match names another version than the current one."""
+    if version is not None and stored["meta"]["versionId"] != version:
+        raise stale()
 
 
-def _orders_of(arrival: Arrival) -> list[str]:
-    """The orders that one resource sent alone rests on."""
-    if len(arrival.resources) != 1:
-        return []
-    named = (text for _, text in references(arrival.resources[0]))
-    return [text.partition("/")[2] for text in named if text.startswith(_ORDERS)]
+def check_open(stored: Resource) -> None:
+    """422 for a question that only the system closes."""
+    if kind_of(stored) == message_question.KIND:
+        raise refused(422, "business-rule", _CLOSES_ITSELF, "Task")
 
 
-def _new(result: Outcome) -> frozenset[str]:
+def stale() -> Refused:
+    """412: somebody else has written meanwhile."""
+    return refused(412, "conflict", "the current version would be right: read again, then write")
+
+
+def _undated(resource: dict[str, Any]) -> dict[str, Any]:
+    """A patched resource without the instant of the version it was: it comes as it arrives."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return resource
+    kept = {k: v for k, v in meta.items() if k not in ("lastUpdated", "versionId")}
+    return {k: v for k, v in resource.items() if k != "meta"} | ({"meta": kept} if kept else {})
+
+
+def _changing() -> Refused:
+    refusal = refused(503, "transient", "nothing was stored; the same request after a moment would be right")
+    refusal.headers = {"Retry-After": "1"}
+    return refusal
+
+
+def new(result: Outcome) -> frozenset[str]:
     """`Type/id` of what an event saved for the first time."""
     return frozenset(reference(r) for r in result.saved if store.version_of(r)[1] == 1)
 
 
-async def _unless_stale(
-    handle: Handle, event: Event, identities: Sequence[tuple[str, str, str]], expected: tuple[str, str] | None
-) -> Outcome:
-    try:
-        return await handle.outcome(event, identities, expected)
-    except Stale:
-        raise refused(412, "conflict", "the current version would be right: read again, then write") from None
-
-
-def _check_condition(resource: Resource, if_none_exist: str | None) -> None:
-    """400 where an If-None-Exist asks for anything but the resource's own identifier: its id follows from that."""
-    own = {f"identifier={i.get('system', '')}|{i.get('value', '')}" for i in _listed(resource.get("identifier", []))}
-    if if_none_exist is not None and unquote(if_none_exist) not in own:
-        raise refused(400, "not-supported", "If-None-Exist: identifier=<system>|<value> of the resource would be right")
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
+def _unfit(handle: Handle, arrival: Arrival) -> list[Issue]:
+    """What of the records sent keeps them from being stored; Tasks are worked out anew and never stored as sent."""
+    sent = (r for r in arrival.resources if r["resourceType"] != "Task")
+    return [issue for r in sent for issue in handle.runner.border.leaving(r)[1]]
 
 
 def _or_refused(arrival: Arrival | tuple[Issue, ...]) -> Arrival:
@@ -265,5 +296,5 @@ def _or_refused(arrival: Arrival | tuple[Issue, ...]) -> Arrival:
 
 def _or_refused_by_rule(result: Outcome) -> None:
     """A command the coordinator refused, saving nothing, is told every code."""
-    if result.decision.refusals and not result.saved and not result.decision.reason.startswith("nothing-"):
+    if result.is_refused:
         raise Refused(422, [Issue("business-rule", "", code) for code in result.decision.refusals])
