@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -17,20 +17,38 @@ from services.intake.codes import (
     task_code,
 )
 from services.intake.records import day, denies, force, holds, identifiers, literal, subject_of, taken_on
+from services.intake.stays import began_after, is_stay
 from shared.catalogue import Drug, recognised
 from shared.core import Resource, derived_id, reference
+from shared.memo import of_each
 from shared.settings import Site
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything intake holds about one patient, by `Type/id`, and what the event names of others' records."""
+    """Everything intake holds about one patient, by `Type/id`, and what the event names of others' records.
+
+    others     the same person's other records: each another Patient's facts, linked by a merge or a confirmation.
+    missing    lanes of these others that are not held yet.
+    concerned  lanes of these others, and of those that were until now.
+    """
 
     patient: str
     resources: Mapping[str, Resource]
+    others: tuple[Facts, ...] = ()
+    missing: frozenset[str] = frozenset()
+    concerned: frozenset[str] = frozenset()
+    _sorted: dict[tuple[str, ...], tuple[Resource, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def of(self, *types: str) -> tuple[Resource, ...]:
         """This patient's resources of these types, in the order of their ids."""
+        if types not in self._sorted:
+            self._sorted[types] = self._of(types)
+        return self._sorted[types]
+
+    def _of(self, types: tuple[str, ...]) -> tuple[Resource, ...]:
         found = (r for r in self.resources.values() if r["resourceType"] in types and subject_of(r) == self.patient)
         return tuple(sorted(found, key=reference))
 
@@ -50,6 +68,13 @@ class Case:
     referral  the placer's Task when he just sent it, else our own as stored.
     placed    whether `referral` is the placer's, just sent.
     arrived   references of what came with it.
+    moment    the instant of the event.
+    called    whether what just came calls the order off, however late it came.
+    root      id of the referral whose order goes on as this one's: this referral replaces it.
+    replaced  whether another order of the placer has replaced this one.
+    handed    whether that order goes on as ours: then it is no longer this referral's to write.
+    declined  whether a person chose another referral for the same therapy.
+    rivals    referral Tasks for the same therapy that were there before; a person says which go on.
     """
 
     referral: Resource
@@ -59,6 +84,13 @@ class Case:
     facts: Facts
     site: Site
     at: date
+    moment: datetime
+    called: bool = False
+    root: str | None = None
+    replaced: bool = False
+    handed: bool = False
+    declined: bool = False
+    rivals: tuple[Resource, ...] = ()
 
     @cached_property
     def request(self) -> Resource:
@@ -79,8 +111,11 @@ class Case:
 
     @property
     def order_id(self) -> str:
-        therapy = self.drug.therapy if self.drug else ""
-        return derived_id("in", "order", str(self.referral["id"]), therapy)
+        return self.order_of(self.root or str(self.referral["id"]))
+
+    def order_of(self, referral: str) -> str:
+        """The id of an order for the therapy asked for, of this or another referral."""
+        return derived_id("in", "order", referral, self.drug.therapy if self.drug else "")
 
     @cached_property
     def activated(self) -> bool:
@@ -88,9 +123,19 @@ class Case:
         return self.order is not None and self.order["status"] != "draft"
 
     @cached_property
+    def renewed(self) -> bool:
+        """Whether the placer has written the order anew since it became active: it is judged by today again."""
+        if self.order is None:
+            return False
+        before, written = day(self.order.get("authoredOn")), day(self.medication.get("authoredOn"))
+        newer = before is not None and written is not None and before < written <= self.at
+        return newer or literal(self.order["basedOn"][0]) != reference(self.request)
+
+    @cached_property
     def on(self) -> date:
-        """The day by which requirements are judged: the day the order became active, else today."""
-        then = day(self.order.get("authoredOn")) if self.order is not None and self.activated else None
+        """The day by which requirements are judged: the day the order became active or was renewed, else today."""
+        judged = self.order is not None and self.activated and not self.renewed
+        then = day(self.order.get("authoredOn")) if self.order is not None and judged else None
         return then or self.at
 
     @cached_property
@@ -108,8 +153,27 @@ class Case:
 
     @property
     def on_hold(self) -> bool:
-        """Whether the placer has put the order or its prescription on hold."""
-        return "on-hold" in (self.request.get("status"), self.medication.get("status"))
+        """Whether the placer has put the order or its prescription on hold, or the patient is in hospital."""
+        return "on-hold" in (self.request.get("status"), self.medication.get("status")) or self.admitted
+
+    @property
+    def held_because(self) -> str:
+        """Why the order is on hold, in words for the placer."""
+        theirs = "on-hold" in (self.request.get("status"), self.medication.get("status"))
+        return "The placer's order is on hold" if theirs else "The patient is in hospital"
+
+    @cached_property
+    def admitted(self) -> bool:
+        """Whether the patient was admitted since the order was written: one written in hospital waits for nothing."""
+        written = str(self.request.get("authoredOn") or self.referral.get("authoredOn") or "")
+        stays = (e for f in (self.facts, *self.facts.others) for e in f.of("Encounter"))
+        return any(is_stay(e, self.moment) and began_after(e, written) for e in stays)
+
+    @cached_property
+    def deceased(self) -> bool:
+        """Whether any record of this person says that he has died."""
+        people = (self.patient, *(f.resources.get(f"Patient/{f.patient}", {}) for f in self.facts.others))
+        return any(p.get("deceasedBoolean") or "deceasedDateTime" in p for p in people)
 
     @property
     def patient(self) -> Resource:
@@ -238,12 +302,15 @@ class Case:
     def results(self, codes: Iterable[str]) -> tuple[Resource, ...]:
         """Valid Observations of these LOINC codes that carry a value, latest first, undated last."""
         wanted = set(codes)
-        valid = [
-            o
-            for o in self.facts.of("Observation")
-            if o.get("status") in ("final", "amended", "corrected")
-            and any(key.startswith("value") for key in o)
-            and "dataAbsentReason" not in o
-            and any(c.get("system") == LOINC and c.get("code") in wanted for c in o.get("code", {}).get("coding", ()))
-        ]
+        valid = [o for o in self.facts.of("Observation") if not wanted.isdisjoint(_measures(o))]
         return tuple(sorted(valid, key=lambda o: (taken_on(o) or date.min, o["id"]), reverse=True))
+
+
+@of_each
+def _measures(observation: Resource) -> tuple[str, ...]:
+    """The LOINC codes of which an Observation is a valid result; none where it is none."""
+    says = any(key.startswith("value") for key in observation) and "dataAbsentReason" not in observation
+    if not says or observation.get("status") not in ("final", "amended", "corrected"):
+        return ()
+    coded = observation.get("code", {}).get("coding", ())
+    return tuple(c["code"] for c in coded if c.get("system") == LOINC and "code" in c)

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.intake.codes import ANSWER, CALLED_OFF, QUESTION, SOURCE_UPDATED, code_of, task_code, typed
+from services.intake.choosing import CHOICES
+from services.intake.codes import ANSWER, ANSWER_ID, CALLED_OFF, QUESTION, code_of, task_code, typed
+from services.intake.countersigning import unsigned
 from services.intake.facts import Facts
+from services.intake.orders import is_ending
+from services.intake.pulls.provisional import is_provisional
 from services.intake.questions import OPEN
-from services.intake.records import bare, literal, placed_by, placer_client, subject_of
+from services.intake.reading import by_whom, read_otherwise, transcribed, unread_order
+from services.intake.records import literal, placed_by, placer_client, subject_of
+from services.intake.versions import came_late, laid_over, source_updated
 from shared.core import Event, Resource, reference
 
-ANSWERS = frozenset({"confirmed", "rejected"})
-"""What a question may be answered with."""
+ANSWERS = {
+    "intake-question": frozenset({"confirmed", "rejected"}),
+    "referral-question": CHOICES,
+}
+"""Our questions, and what each kind may be answered with."""
 
 
 def folded(event: Event, facts: Facts) -> dict[str, Resource]:
@@ -23,29 +32,11 @@ def folded(event: Event, facts: Facts) -> dict[str, Resource]:
         if event.kind == "message":
             known[key] = resource
         elif resource["resourceType"] != "Task":
-            known[key] = newest(known.get(key), resource)
+            stored = None if is_provisional(known.get(key), event.source) else known.get(key)
+            known[key] = laid_over(stored, resource, matched=resource["id"] in event.matched)
         elif is_question(facts.resources.get(key)):
-            known[key] = answered(facts.resources[key], resource)
+            known[key] = by_whom(answered(facts.resources[key], resource), facts.resources[key], event)
     return known
-
-
-def newest(stored: Resource | None, received: Resource) -> Resource:
-    """What stands of two versions of one record: the stored one unless the received one says something newer."""
-    if stored is None:
-        return received
-    return stored if bare(stored) == bare(received) or came_late(stored, received) else received
-
-
-def came_late(stored: Resource, received: Resource) -> bool:
-    """Whether the source itself dates the received version before the stored one; undated ones come as they arrive."""
-    before, after = source_updated(stored), source_updated(received)
-    return before is not None and after is not None and after < before
-
-
-def source_updated(resource: Resource) -> str | None:
-    """When the source last changed it, by its own clock, as an instant in UTC."""
-    extensions: list[Any] = resource.get("meta", {}).get("extension", [])
-    return next((e["valueInstant"] for e in extensions if e.get("url") == SOURCE_UPDATED), None)
 
 
 def answered(question: Resource, received: Resource) -> Resource:
@@ -58,7 +49,7 @@ def answered(question: Resource, received: Resource) -> Resource:
 
 def is_question(task: Resource | None) -> bool:
     """Whether a Task is one of our own questions."""
-    return task is not None and task_code(task) == "intake-question"
+    return task is not None and task_code(task) in ANSWERS
 
 
 def is_answer(event: Event, facts: Facts) -> bool:
@@ -72,22 +63,32 @@ def placed_task(event: Event, facts: Facts) -> Resource | None:
     """The placer's Task an event brings, or None."""
     if event.kind != "command":
         return None
+    if (read := transcribed(event, facts)) is not None:
+        return read
     sent = next((t for t in event.of_type("Task") if not is_question(facts.resources.get(reference(t)))), None)
     if sent is None:
         return None
     stored = facts.resources.get(reference(sent))
-    return placed_by(sent, placer_client(stored)) if stored is not None else _known_by_order(sent, event, facts)
+    if stored is None or is_provisional(stored, event.source):
+        return _known_by_order(sent, event, facts)
+    return placed_by(sent, placer_client(stored))
 
 
 def _known_by_order(task: Resource, event: Event, facts: Facts) -> Resource:
-    """A Task placed under its order's own identifier means the referral that order belongs to already, if any."""
-    placed = {_key(i) for i in task.get("identifier", ()) if typed(i, "PLAC")}
+    """A referral that is known by its order's own identifier, or is sent under it, is the one that order belongs to."""
     focus = literal(task.get("focus"))
     order = next((o for o in event.of_type("ServiceRequest") if reference(o) == focus), {})
-    if not placed & {_key(i) for i in order.get("identifier", ())}:
+    own = {_key(i) for i in order.get("identifier", ())}
+    known = [t for t in facts.tasks("referral") if literal(t.get("focus")) == focus]
+    found = next((t for t in known if own & (_placed_as(t) | _placed_as(task))), None)
+    if found is None:
         return task
-    known = (t for t in facts.tasks("referral") if literal(t.get("focus")) == focus)
-    return next(({**t, "status": task.get("status")} for t in known), task)
+    fresh = [i for i in task.get("identifier", ()) if typed(i, "PLAC") and _key(i) not in _placed_as(found)]
+    return {**found, "status": task.get("status"), "identifier": [*fresh, *found["identifier"]]}
+
+
+def _placed_as(task: Resource) -> set[tuple[Any, Any]]:
+    return {_key(i) for i in task.get("identifier", ()) if typed(i, "PLAC")}
 
 
 def _key(identifier: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -102,7 +103,9 @@ def another_patient(event: Event, facts: Facts) -> list[str]:
     codes = []
     for resource in event.resources:
         stored = facts.resources.get(reference(resource))
-        if stored is not None and subject_of(stored) not in (None, facts.patient):
+        if stored is None or is_provisional(stored, event.source):
+            continue
+        if subject_of(stored) not in (None, facts.patient):
             kind = "placer-identifier" if resource["resourceType"] == "Task" else "identifier"
             codes.append(f"{kind}-of-another-patient")
     return codes
@@ -119,23 +122,29 @@ def empty_answer(event: Event, facts: Facts) -> list[str]:
     return [
         "answer-missing"
         for t in event.of_type("Task")
-        if is_question(facts.resources.get(reference(t)))
+        if is_question(stored := facts.resources.get(reference(t)))
         and t.get("status") == "completed"
-        and not any(code_of(o.get("type"), ANSWER) in ANSWERS for o in t.get("output", ()))
+        and not any(
+            code_of(o.get("type"), ANSWER) in ANSWERS[task_code(stored or {}) or ""] for o in t.get("output", ())
+        )
     ]
 
 
 def verified_by_the_placer(event: Event, facts: Facts) -> list[str]:
-    """An order verified by the client who placed it: that is for a pharmacist of this practice."""
+    """An order verified, or a second referral chosen, by the client who placed it: that is for this practice."""
     codes = []
     for task in event.of_type("Task"):
         stored = facts.resources.get(reference(task)) or {}
         asks = {code_of(i.get("type"), QUESTION) for i in stored.get("input", ())}
         referral = next((facts.at(p) for p in stored.get("partOf", ())), None)
-        moved = "order-verification" in asks and task.get("status") != stored["status"]
+        moved = OF_THE_PRACTICE & asks and task.get("status") != stored["status"]
         if moved and placer_client(referral) == event.source:
             codes.append("verification-not-by-placer")
     return codes
+
+
+OF_THE_PRACTICE = frozenset({"order-verification", "second-referral"})
+"""Questions that are not for the placer to answer."""
 
 
 def closed_question(event: Event, facts: Facts) -> list[str]:
@@ -150,14 +159,24 @@ def closed_question(event: Event, facts: Facts) -> list[str]:
 
 
 def cancelled_referral(event: Event, facts: Facts) -> list[str]:
-    """A new push under a referral that ended; a new order needs a new placer identifier."""
+    """A new push under a referral that ended; a new order needs a new placer identifier. What is late is no new one."""
     task = placed_task(event, facts)
     stored = facts.resources.get(reference(task)) if task else None
-    if task is None or stored is None or stored["status"] != "cancelled":
+    if task is None or stored is None or not (stored["status"] == "cancelled" or is_ending(stored)):
         return []
     sent = (task, *event.of_type("ServiceRequest", "MedicationRequest"))
-    again = any(s.get("status") in CALLED_OFF[s["resourceType"]] for s in sent)
+    again = _is_before_its_end(stored, task, facts) or any(
+        s.get("status") in CALLED_OFF[s["resourceType"]] for s in sent
+    )
     return [] if again else ["referral-cancelled"]
+
+
+def _is_before_its_end(stored: Resource, task: Resource, facts: Facts) -> bool:
+    """Whether the source dates a push no later than the referral's end: its own, or the order that replaced it."""
+    sent, request = source_updated(task), literal(stored.get("focus"))
+    orders = (o for o in facts.of("ServiceRequest") if request in map(literal, o.get("replaces", ())))
+    ends = [at for o in orders if (at := source_updated(o)) is not None]
+    return came_late(stored, task) or (sent is not None and any(sent <= at for at in ends))
 
 
 def our_own_order(event: Event, facts: Facts) -> list[str]:
@@ -167,9 +186,16 @@ def our_own_order(event: Event, facts: Facts) -> list[str]:
     return ["order-is-ours" for order in either if order.get("intent") == "filler-order"]
 
 
+def our_own_answer(event: Event, facts: Facts) -> list[str]:
+    """What was told to a placer, and how, is ours alone to write."""
+    stored = (facts.resources.get(reference(c), {}) for c in event.of_type("Communication"))
+    listed = (i for c in stored for i in c.get("identifier", ()))
+    return ["answer-is-ours" for i in listed if i.get("system") == ANSWER_ID]
+
+
 REFUSALS = (
-    another_patient, unknown_task, empty_answer, verified_by_the_placer, closed_question, cancelled_referral,
-    our_own_order,
+    another_patient, unknown_task, empty_answer, unread_order, unsigned, verified_by_the_placer, closed_question,
+    read_otherwise, cancelled_referral, our_own_order, our_own_answer,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from services.intake.codes import (
+    BSER,
     CALLED_OFF,
     NPI,
     ORDER_ID,
@@ -18,8 +19,9 @@ from services.intake.codes import (
     concept,
 )
 from services.intake.facts import Case
-from services.intake.gap import Gap
+from services.intake.held import held_authorizations
 from services.intake.records import day, literal
+from services.intake.requirements.gap import Gap
 from services.intake.rules import npi_holds
 from shared.catalogue import DRUG, HCPCS, Drug
 from shared.core import Resource, reference
@@ -29,13 +31,34 @@ SUPPORTING = ("Observation", "MedicationStatement", "AllergyIntolerance", "Docum
 
 
 def called_off(case: Case) -> str | None:
-    """The placer's word that ended the referral, or None; what was cancelled once stays cancelled."""
+    """The word that ended the referral, the placer's or of `ENDINGS`, or None; what was cancelled stays cancelled."""
     before = case.stored["status"] if case.stored else None
-    if before == "cancelled":
+    if before == "cancelled" or is_ending(case.stored):
         return "cancelled"
     said = case.placed and case.referral.get("status") != before
     sent = [case.request, case.medication, *([case.referral] if said else [])]
-    return next((s["status"] for s in sent if s and s.get("status") in CALLED_OFF[s["resourceType"]]), None)
+    words = (s["status"] for s in sent if s and s.get("status") in CALLED_OFF[s["resourceType"]])
+    return next(words, None) or ("revoked" if case.called else _overtaken(case))
+
+
+ENDINGS = {
+    "deceased": "The patient has died",
+    "declined": "Another referral for the same therapy goes on instead",
+    "replaced": "Another order of the placer has replaced this one",
+}
+"""What ends a referral besides the placer's word -> what he is told."""
+
+
+def _overtaken(case: Case) -> str | None:
+    if case.request.get("status") == "completed":
+        return None
+    found = {"deceased": case.deceased, "declined": case.declined, "replaced": case.replaced}
+    return next((word for word, holds in found.items() if holds), None)
+
+
+def is_ending(task: Resource | None) -> bool:
+    """Whether the placer called a referral off (BSeR 5.2) and its visits are still being cancelled."""
+    return code_of((task or {}).get("businessStatus"), BSER) == "5.2"
 
 
 def order_status(case: Case, gaps: Iterable[Gap]) -> str:
@@ -46,6 +69,8 @@ def order_status(case: Case, gaps: Iterable[Gap]) -> str:
         return "completed"
     if case.on_hold:
         return "on-hold"
+    if case.rivals:
+        return "draft"
     if any(g.clinical for g in gaps):
         return "on-hold" if case.activated else "draft"
     return "active"
@@ -60,7 +85,7 @@ def filler_orders(case: Case, gaps: tuple[Gap, ...], at: datetime) -> tuple[Reso
 
 def _filler(case: Case, gaps: tuple[Gap, ...], at: datetime) -> Resource | None:
     status = order_status(case, gaps)
-    if case.drug is None or not case.request or (status == "revoked" and case.order is None):
+    if case.drug is None or not case.request or case.handed or (status == "revoked" and case.order is None):
         return None
     elements = {**_identity(case, status), **_content(case, case.drug), "authoredOn": _authored(case, status, at)}
     elements["supportingInfo"] = [{"reference": r} for r in _supporting(case, status)]
@@ -114,9 +139,9 @@ def prescriber(case: Case) -> Mapping[str, Any]:
 
 
 def _authored(case: Case, status: str, at: datetime) -> str:
-    """The instant the order was drafted, then the one it became active: the day its requirements were judged by."""
+    """The instant the order was drafted, became active or was renewed: the day its requirements are judged by."""
     stored = case.order
-    moved = stored is None or (stored["status"] == "draft" and status != "draft")
+    moved = stored is None or (stored["status"] == "draft" and status != "draft") or case.renewed
     return at.isoformat(timespec="seconds") if moved or stored is None else str(stored["authoredOn"])
 
 
@@ -137,4 +162,4 @@ def _supporting(case: Case, status: str) -> list[str]:
     drafted = status == "draft" or not case.activated
     records = [r for kind in SUPPORTING for r in case.facts.of(kind)]
     kept = [reference(r) for r in records if drafted or reference(r) in stored | case.arrived]
-    return [*map(reference, case.medications), *kept]
+    return [*map(reference, case.medications), *kept, *held_authorizations(case)]

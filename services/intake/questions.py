@@ -12,6 +12,12 @@ from services.intake.facts import Case
 from services.intake.records import bare, literal
 from shared.core import Resource, derived_id, reference
 
+PRACTICE_ONLY = frozenset({
+    "placer-refused", "possible-duplicate", "nobody-to-tell", "language-unavailable", "patient-unreached",
+    "patient-silent", "reply-unclear",
+})  # fmt: skip
+"""What is asked of the practice's own people, and no placer is told of."""
+
 OPEN = ("draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold")
 
 
@@ -27,7 +33,7 @@ def questions_of(case: Case, order: Resource | None, auto_confirm: frozenset[str
 
 def verification(case: Case, order: Resource | None, auto: bool, at: datetime) -> Resource | None:
     """The pharmacist's question about an active order; asked again when the medication changes."""
-    stored = _question_of(case, "order-verification")
+    stored = question_of(case, "order-verification")
     if order is None or order["status"] != "active":
         return stored
     content = _digest(case)
@@ -61,7 +67,7 @@ def _confirmed(task: Resource, at: datetime) -> Resource:
 
 def unidentified(case: Case, order: Resource | None, at: datetime) -> Resource | None:
     """The question about a referral that came without any business identifier."""
-    stored = _question_of(case, "placer-identifier")
+    stored = question_of(case, "placer-identifier")
     if all(i.get("system") != DIGEST_ID for i in case.referral.get("identifier", ())) or stored is not None:
         return stored
     text = "The referral came without a placer identifier: is it new, and under which identifier is it known?"
@@ -72,6 +78,18 @@ def unreached(task: Resource, at: datetime) -> Resource:
     """The question to a person when the placer's system refuses our answer."""
     text = "The placer's system refused our answer to the referral: tell the placer by another way."
     return _asked(task["id"], "placer-refused", "intake-coordinator", text, task, literal(task["for"]) or "", at)
+
+
+def asked_about(task: Resource, code: str, role: str, text: str, at: datetime) -> dict[str, Any]:
+    """A new question about a referral Task."""
+    return _asked(task["id"], code, role, text, task, literal(task["for"]) or "", at)
+
+
+def unread(task: Resource, about: Resource, patient: str, at: datetime) -> Resource:
+    """The question to a person when the placer's system cannot be read, attempt after attempt."""
+    text = "The placer's system could not be read for a referral: ask him what is wrong. Trying goes on."
+    asked = _asked(task["id"], "system-unread", "intake-coordinator", text, task, patient, at)
+    return {**asked, "partOf": [{"reference": reference(about)}]}
 
 
 def question(case: Case, code: str, role: str, text: str, order: Resource | None, at: datetime) -> dict[str, Any]:
@@ -97,10 +115,16 @@ def _asked(
     }
 
 
+def asks(task: Resource) -> frozenset[str | None]:
+    """The codes of what a Task asks."""
+    return frozenset(code_of(i.get("type"), QUESTION) for i in task.get("input", ()))
+
+
 def closed(task: Resource) -> Resource:
     """A question nobody needs to answer any more."""
     return {**task, "status": "cancelled"} if task["status"] in OPEN else task
 
 
-def _question_of(case: Case, code: str) -> Resource | None:
+def question_of(case: Case, code: str) -> Resource | None:
+    """Our question of this code about a referral, as it stands."""
     return case.facts.resources.get(f"Task/{derived_id('in', 'intake-question', case.referral['id'], code)}")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from services.intake.codes import ALLERGY_CERTAINTY, CALLED_OFF, CONDITION_CERTAINTY, PLACER_CLIENT, code_of, typed
+from services.intake.codes import (
+    ALLERGY_CERTAINTY,
+    CALLED_OFF,
+    CONDITION_CERTAINTY,
+    KNOWN_AS,
+    PLACER_CLIENT,
+    code_of,
+    typed,
+)
 from shared.borders import undeclared
 from shared.core import Resource
 
 SUBJECT = {
     "AllergyIntolerance": "patient",
+    "ClaimResponse": "patient",
     "Consent": "patient",
     "Coverage": "beneficiary",
     "Device": "patient",
     "Immunization": "patient",
     "RelatedPerson": "patient",
+    "SupplyDelivery": "patient",
     "Task": "for",
 }
 """Element naming the patient, where it is not `subject`."""
@@ -101,6 +111,18 @@ def placer_client(task: Resource | None) -> str | None:
     """The client who placed a referral, as our own extension on its Task says."""
     extensions = (task or {}).get("extension", ())
     return next((e["valueString"] for e in extensions if e.get("url") == PLACER_CLIENT), None)
+
+
+def known_as(task: Resource) -> list[str]:
+    """Ids of the other records of the same person, as our own extension on a referral Task says."""
+    found = (literal(e.get("valueReference")) for e in task.get("extension", ()) if e.get("url") == KNOWN_AS)
+    return [f.removeprefix("Patient/") for f in found if f]
+
+
+def named_by(task: Resource, kin: Iterable[str]) -> list[Mapping[str, Any]]:
+    """The extensions of a referral Task: whose it is, and these other records of the same person."""
+    kept = [e for e in task.get("extension", ()) if e.get("url") != KNOWN_AS]
+    return [*kept, *({"url": KNOWN_AS, "valueReference": {"reference": f"Patient/{k}"}} for k in kin)]
 
 
 def placed_by(task: Resource, client: str | None) -> dict[str, Any]:

@@ -6,16 +6,55 @@ Law of this file: no rule stops another; the placer gets every gap in one answer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from services.intake.codes import ICD_10_CM, SITE_OF_CARE, SITES_OF_CARE, code_of
 from services.intake.facts import Case
-from services.intake.gap import Gap, Rule, limit
-from services.intake.records import day, denies, holds, member_id
-from services.intake.results import ferritin, hemoglobin, hepatitis_b, tb_screen, tsat, weight
-from shared.core import Resource
+from services.intake.paper import being_read
+from services.intake.records import day, denies, member_id
+from services.intake.requirements.gap import Gap, Rule, limit
+from services.intake.requirements.prescriptions import (
+    end_date,
+    formula,
+    gi_indication,
+    indication_proof,
+    lab_orders,
+    protocol,
+    route,
+)
+from services.intake.requirements.results import (
+    ferritin,
+    hemoglobin,
+    hemoglobin_for_support,
+    hepatitis_b,
+    igg,
+    neutrophils,
+    neutrophils_before_course,
+    renal_function,
+    renal_function_before_course,
+    tb_screen,
+    tsat,
+    weight,
+)
+from services.intake.requirements.safeguards import (
+    access_device,
+    allergies,
+    cardiology,
+    caregiver,
+    jcv_where_asked,
+    meningococcal_vaccination,
+    rems_enrolled,
+    spill_kit,
+)
+from services.intake.requirements.treatments import (
+    chemotherapy_dates,
+    first_dose,
+    oral_iron,
+    prior_product,
+    prior_therapy,
+)
 from shared.policy import Figures
 
 ICD_10_CM_SHAPE = re.compile(r"[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?")
@@ -43,8 +82,8 @@ def patient(case: Case, _: Figures) -> Gap | None:
     deceased = case.patient.get("deceasedBoolean") or "deceasedDateTime" in case.patient
     if deceased:
         return Gap("patient-deceased", "Patient.deceased", "A patient who lives, or his record corrected")
-    replaced = any(link.get("type") == "replaced-by" for link in case.patient.get("link", ()))
-    if replaced or case.patient.get("active") is False:
+    merged = any(link.get("type") == "replaced-by" for link in case.patient.get("link", ()))
+    if case.patient.get("active") is False and not merged:
         return Gap("patient-inactive", "Patient.active", "The patient's record in use")
     return None
 
@@ -176,46 +215,15 @@ def weight_for_dose(case: Case, figures: Figures) -> Gap | None:
     return weight(case, figures) if by_weight else None
 
 
-def oral_iron(case: Case, figures: Figures) -> Gap | None:
-    """Oral iron was tried, or a reason against it is written: MedicationStatement, or AllergyIntolerance to it."""
-    tried = any(_told(s) for s in case.facts.of("MedicationStatement") if _is_oral_iron(s, case, figures))
-    intolerant = any(holds(a) and _is_oral_iron(a, case, figures) for a in case.facts.of("AllergyIntolerance"))
-    if tried or intolerant:
-        return None
-    text = "Oral iron tried (MedicationStatement with period), or not-taken with the reason, or an intolerance"
-    return Gap("oral-iron-undocumented", "MedicationStatement", text)
-
-
-def _told(statement: Resource) -> bool:
-    """Whether a statement says when the drug was taken, or why not."""
-    period = statement.get("effectivePeriod") or statement.get("effectiveDateTime")
-    match statement.get("status"):
-        case "active" | "completed" | "stopped" | "on-hold":
-            return period is not None
-        case "not-taken":
-            return bool(statement.get("statusReason"))
-    return False
-
-
-def _is_oral_iron(resource: Resource, case: Case, figures: Figures) -> bool:
-    concept = resource.get("medicationCodeableConcept") or resource.get("code") or {}
-    codings = concept.get("coding", ())
-    written = " ".join([concept.get("text", ""), *(c.get("display", "") for c in codings)]).lower()
-    words: Iterable[str] = limit(figures, "oral_iron_words", case) or ()
-    codes = limit(figures, "oral_iron_rxnorm", case) or ()
-    return any(w in written for w in words) or any(c.get("code") in codes for c in codings)
-
-
-def prior_therapy(case: Case, _: Figures) -> Gap | None:
-    """What was taken before an anti-TNF, or why nothing was, is written as MedicationStatement."""
-    if any(_told(s) for s in case.facts.of("MedicationStatement")):
-        return None
-    text = "Earlier treatment of the disease (MedicationStatement with period), or not-taken with the reason"
-    return Gap("prior-therapy-undocumented", "MedicationStatement", text)
+def immunoglobulin_proof(case: Case, figures: Figures) -> Gap | None:
+    """An immunoglobulin is needed for a low IgG, or for what a document shows."""
+    return None if indication_proof(case, figures) else igg(case, figures)
 
 
 def gaps(case: Case, figures: Figures) -> tuple[Gap, ...]:
     """Every gap of one referral, in the order of the rules."""
+    if being_read(case):
+        return ()
     rules = RULES[case.drug.therapy if case.drug and case.drug.therapy in RULES else ANY]
     return tuple(gap for rule in rules if (gap := rule(case, figures)) is not None)
 
@@ -224,8 +232,27 @@ ANY = ""
 ALWAYS: tuple[Rule, ...] = (
     order, patient, drug, dose, diagnosis, prescriber, start_date, coverage, member, payer, site_of_care, consent,
 )  # fmt: skip
+BIOLOGIC: tuple[Rule, ...] = (weight, tb_screen, hepatitis_b, prior_therapy)
 RULES: Mapping[str, tuple[Rule, ...]] = {
     ANY: ALWAYS,
+    "opat": (*ALWAYS, access_device, end_date, allergies, renal_function, lab_orders, first_dose),
     "iv-iron": (*ALWAYS, weight_for_dose, hemoglobin, ferritin, tsat, oral_iron),
-    "anti-tnf": (*ALWAYS, weight, tb_screen, hepatitis_b, prior_therapy),
+    "immunoglobulin": (*ALWAYS, weight, immunoglobulin_proof, prior_product, route),
+    "anti-tnf": (*ALWAYS, *BIOLOGIC),
+    "anti-integrin": (*ALWAYS, *BIOLOGIC, rems_enrolled, jcv_where_asked),
+    "anti-cd20": (*ALWAYS, *BIOLOGIC),
+    "complement-inhibitor": (*ALWAYS, meningococcal_vaccination, rems_enrolled),
+    "growth-factor": (*ALWAYS, neutrophils, chemotherapy_dates),
+    "esa": (*ALWAYS, hemoglobin_for_support, chemotherapy_dates),
+    "parenteral-nutrition": (*ALWAYS, access_device, weight, formula, gi_indication, caregiver),
+    "chemotherapy": (
+        *ALWAYS,
+        access_device,
+        protocol,
+        neutrophils_before_course,
+        renal_function_before_course,
+        spill_kit,
+    ),
+    "inotrope": (*ALWAYS, access_device, protocol, renal_function_before_course, cardiology),
 }
+"""Therapy (key of the catalogue) -> everything a referral for it must bring (`messages.md`, required at intake)."""

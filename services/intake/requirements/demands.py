@@ -10,16 +10,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from services.intake.codes import FERRITIN, HEMOGLOBIN, HEPATITIS_B, TB_SCREEN, TSAT
+from services.intake.codes import (
+    FERRITIN,
+    HEMOGLOBIN,
+    HEPATITIS_B,
+    IGG,
+    JCV_ANTIBODY,
+    NEUTROPHILS,
+    RENAL_FUNCTION,
+    TB_SCREEN,
+    TSAT,
+)
 from services.intake.facts import Case
-from services.intake.gap import Gap
+from services.intake.paper import being_read
+from services.intake.requirements.gap import Gap
 from shared.borders import PROFILE, Check
 from shared.core import Resource
 from shared.fhir import definitions
+from shared.memo import of_each
+from shared.yaml_files import read_yaml
 
-LABS = (HEMOGLOBIN, FERRITIN, TSAT, TB_SCREEN, HEPATITIS_B)
+LABS = (HEMOGLOBIN, FERRITIN, TSAT, TB_SCREEN, HEPATITIS_B, IGG, JCV_ANTIBODY, NEUTROPHILS, RENAL_FUNCTION)
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -37,14 +48,16 @@ class Demands:
 
 def demands_of(path: Path, check: Check) -> Demands:
     """The demands a file like `contracts/profiles/gaps.yaml` names. Raises ValueError for an unknown profile."""
-    read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    read = read_yaml(path.read_text(encoding="utf-8"))
     if unknown := [name for name in read if definitions.carepod().profile(PROFILE + name) is None]:
         raise ValueError(f"{path.name}: no profile is called {', '.join(unknown)}")
-    return Demands(check, {p: {k: (d["gap"], d["text"]) for k, d in keys.items()} for p, keys in read.items()})
+    return Demands(of_each(check), {p: {k: (d["gap"], d["text"]) for k, d in keys.items()} for p, keys in read.items()})
 
 
 def shortfalls(case: Case, demands: Demands) -> tuple[Gap, ...]:
     """One gap for each demand the records of a referral do not meet; they withhold nothing."""
+    if being_read(case):
+        return ()
     found = (gap for profile, resource in _records(case) for gap in _unmet(resource, profile, demands))
     return tuple({(gap.code, gap.expression): gap for gap in found}.values())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,10 @@ from services.intake.codes import (
     concept,
     typed,
 )
-from services.intake.entries import RECEIVED, TAKEN, Entry, conditional, faults, names, read, references
+from services.intake.doors.entries import RECEIVED, TAKEN, Entry, conditional, faults, names, read, references
+from services.intake.doors.placing import marked
+from services.intake.doors.shapes import unfolded
+from services.intake.paper import alone, as_referral
 from services.intake.records import SUBJECT, member_id, placed_by, subject_of
 from shared.core import Resource, derived_id, reference
 from shared.fhir.outcomes import Issue
@@ -30,6 +33,9 @@ from shared.fhir.references import rewritten
 
 PARTIES = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "Medication"})
 """Kinds about no patient: kept once per patient, so that one message carries all its order rests on."""
+
+_WINDOW = 1024 * 1024
+"""Characters of a content that are taken at a time: a document is large, and once is enough of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Arrival:
     entries     (entry index, our `Type/id`): for the transaction response.
     identities  (system, value, our id) for the identity map.
     focus       the referral Task where there is one, else the first resource.
+    reason      what the command is called, where it is no ordinary push.
     """
 
     lane: str
@@ -48,6 +55,7 @@ class Arrival:
     entries: tuple[tuple[int, str], ...]
     identities: tuple[tuple[str, str, str], ...]
     focus: str | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +75,25 @@ def resolved(bundle: Resource, client: str) -> Arrival | tuple[Issue, ...]:
     """What a transaction Bundle means to us, or every structural reason why it means nothing."""
     if issues := faults(bundle):
         return issues
+    sent, bundle = len(bundle["entry"]), as_referral(unfolded(bundle), client)
     entries = read(bundle)
     if issues := _several(entries):
         return issues
-    placer = _placer(bundle, entries)
-    patient = _patient(entries, client, placer)
+    placer = placer_of(bundle, entries)
+    patient = patient_of(entries, client, placer)
     if patient is None:
         return (Issue("required", "Bundle.entry", "A Patient, or references to a known one, would be right"),)
     push = Push(client, placer, patient)
-    ids = _ids(entries, push)
+    ids = ids_of(entries, push)
     if issues := _repeated(entries, ids):
         return issues
-    received = _received(bundle, entries, ids, push)
+    received = received_as(bundle, entries, ids, push)
     strangers = [n for n, r in enumerate(received) if subject_of(r) not in (None, patient)]
     if strangers:
         text = "Records of one patient in one transaction would be right"
         return tuple(Issue("business-rule", f"Bundle.entry[{n}].resource", text) for n in strangers)
-    return _arrival(entries, received, push)
+    arrival = arrival_of(entries, received, push)
+    return replace(arrival, entries=tuple((n, place) for n, place in arrival.entries if n < sent))
 
 
 def _several(entries: Sequence[Entry]) -> tuple[Issue, ...]:
@@ -97,7 +107,7 @@ def _several(entries: Sequence[Entry]) -> tuple[Issue, ...]:
     )
 
 
-def _placer(bundle: Resource, entries: Sequence[Entry]) -> Mapping[str, Any]:
+def placer_of(bundle: Resource, entries: Sequence[Entry]) -> Mapping[str, Any]:
     """The referral's business identifier: Task type PLAC, else the order's, else the Bundle's, else a digest of it."""
     tasks = [i for e in entries if e.type == "Task" for i in e.resource.get("identifier", ()) if typed(i, "PLAC")]
     orders = [i for e in entries if e.type == "ServiceRequest" for i in e.resource.get("identifier", ())]
@@ -107,7 +117,10 @@ def _placer(bundle: Resource, entries: Sequence[Entry]) -> Mapping[str, Any]:
 
 def digest(resource: Resource) -> str:
     """SHA-256 of the content, whatever the order of its names."""
-    return hashlib.sha256(json.dumps(resource, sort_keys=True, default=str).encode()).hexdigest()
+    text, made = json.dumps(resource, sort_keys=True, default=str), hashlib.sha256()
+    for at in range(0, len(text), _WINDOW):
+        made.update(text[at : at + _WINDOW].encode())
+    return made.hexdigest()
 
 
 def business_identifier(resource: Resource) -> tuple[str, str] | None:
@@ -123,7 +136,7 @@ def patient_id(client: str, identifier: tuple[str, str]) -> str:
     return derived_id("in", "Patient", client, *identifier)
 
 
-def _patient(entries: Sequence[Entry], client: str, placer: Mapping[str, Any]) -> str | None:
+def patient_of(entries: Sequence[Entry], client: str, placer: Mapping[str, Any]) -> str | None:
     for entry in entries:
         if entry.type == "Patient":
             known = business_identifier(entry.resource) or entry.named
@@ -132,6 +145,11 @@ def _patient(entries: Sequence[Entry], client: str, placer: Mapping[str, Any]) -
                 if known
                 else derived_id("in", "Patient", client, "referral", str(placer["value"]))
             )
+    return subject_known(entries, client)
+
+
+def subject_known(entries: Sequence[Entry], client: str) -> str | None:
+    """Our id of the patient that records name without bringing him."""
     subjects = (e.resource.get(SUBJECT.get(e.type, "subject")) for e in entries)
     return next((found for s in subjects if (found := _referred(s, client))), None)
 
@@ -149,7 +167,7 @@ def _referred(subject: Mapping[str, Any] | None, client: str) -> str | None:
     return patient_id(client, known) if known and literal.startswith("Patient?") else None
 
 
-def _ids(entries: Sequence[Entry], push: Push) -> dict[int, str]:
+def ids_of(entries: Sequence[Entry], push: Push) -> dict[int, str]:
     by_name = {name: e for e in entries for name in names({"fullUrl": e.full_url})}
     types = [e.type for e in entries]
     return {e.index: _id(e, push, by_name, types[:n].count(e.type)) for n, e in enumerate(entries)}
@@ -192,7 +210,7 @@ def _repeated(entries: Sequence[Entry], ids: Mapping[int, str]) -> tuple[Issue, 
     )
 
 
-def _received(bundle: Resource, entries: Sequence[Entry], ids: Mapping[int, str], push: Push) -> tuple[Resource, ...]:
+def received_as(bundle: Resource, entries: Sequence[Entry], ids: Mapping[int, str], push: Push) -> tuple[Resource, ...]:
     mapping = {n: f"{e.type}/{ids[e.index]}" for e in entries for n in names({"fullUrl": e.full_url})}
     for _, text in (r for e in entries for r in references(e.resource, "")):
         if (known := conditional(text)) is not None:
@@ -206,9 +224,9 @@ def _received(bundle: Resource, entries: Sequence[Entry], ids: Mapping[int, str]
 
 
 def as_received(resource: Resource, resource_id: str, sent_at: str | None = None) -> dict[str, Any]:
-    """A resource under our id; its source's `lastUpdated`, else when it was sent, kept in an extension of meta."""
+    """A resource under our id; when it was sent, else its source's `lastUpdated`, kept in an extension of meta."""
     meta = {k: v for k, v in resource.get("meta", {}).items() if k not in ("versionId", "lastUpdated")}
-    updated = _instant(resource.get("meta", {}).get("lastUpdated") or sent_at)
+    updated = _instant(sent_at or resource.get("meta", {}).get("lastUpdated"))
     theirs = [e for e in meta.pop("extension", ()) if e.get("url") != SOURCE_UPDATED]
     ours = [{"url": SOURCE_UPDATED, "valueInstant": updated}] if updated else []
     if theirs or ours:
@@ -226,8 +244,21 @@ def _instant(text: Any) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="microseconds") if at.tzinfo else None
 
 
+def _linked(patient: Resource, client: str) -> Resource:
+    """A Patient whose links name other records by identifier alone, with our literal references beside."""
+    found = [{**e, "other": _with_literal(e["other"], client)} for e in patient.get("link", ())]
+    return {**patient, "link": found} if found else patient
+
+
+def _with_literal(other: Mapping[str, Any], client: str) -> Mapping[str, Any]:
+    found = None if other.get("reference") else _referred(other, client)
+    return {"reference": f"Patient/{found}", **other} if found else other
+
+
 def _placed_subject(resource: Resource, client: str) -> Resource:
     """A patient named only by logical identifier gets our literal reference beside it."""
+    if resource["resourceType"] == "Patient":
+        return _linked(resource, client)
     element = SUBJECT.get(resource["resourceType"], "subject")
     subject = resource.get(element)
     if not isinstance(subject, dict) or subject.get("reference"):
@@ -236,7 +267,7 @@ def _placed_subject(resource: Resource, client: str) -> Resource:
     return {**resource, element: {"reference": f"Patient/{found}", **subject}} if found else resource
 
 
-def _arrival(entries: Sequence[Entry], received: tuple[Resource, ...], push: Push) -> Arrival:
+def arrival_of(entries: Sequence[Entry], received: tuple[Resource, ...], push: Push) -> Arrival:
     task = next((r for r in received if r["resourceType"] == "Task"), None)
     order = next((r for r in received if r["resourceType"] == "ServiceRequest"), None)
     referral = _referral(task, order, push) if task or order else None
@@ -254,7 +285,7 @@ def _referral(task: Resource | None, order: Resource | None, push: Push) -> Reso
     """The placer's Task, or one in its place: with placer identifier, focus, patient, and the client to answer to."""
     placer = {**push.placer, "type": concept(IDENTIFIER_TYPE, "PLAC")}
     blank = {"resourceType": "Task", "id": derived_id("in", "referral", *push.key), "status": "requested"}
-    sent = task or {**blank, "intent": "order"}
+    sent: Resource = marked(task) if task else {**blank, "intent": "order"}
     listed = sent.get("identifier", ())
     known = any(typed(i, "PLAC") for i in listed)
     return {
@@ -279,6 +310,8 @@ def single(resource: Resource, client: str) -> Arrival | tuple[Issue, ...]:
     """What one resource by itself means; an id that intake once gave is kept, any other is ours to derive."""
     kind, sent = resource["resourceType"], str(resource.get("id", ""))
     known = sent if TAKEN.fullmatch(sent) else None
+    if known is None and (paper := alone(resource, client)) is not None:
+        return resolved(paper, client)
     if kind not in RECEIVED or kind in PARTIES or (kind == "Task" and known is None):
         return (Issue("not-supported", kind, "A record of a patient, or an answer to a known Task, would be right"),)
     received = _placed_subject(as_received(resource, known or _single_id(resource, client)), client)

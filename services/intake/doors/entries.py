@@ -9,22 +9,22 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from shared.core import Resource
 from shared.fhir.outcomes import Issue
 
 RECEIVED = (
-    "AllergyIntolerance", "Binary", "Condition", "Consent", "Coverage", "Device", "DeviceUseStatement",
-    "DocumentReference", "Encounter", "Immunization", "Location", "Medication", "MedicationDispense",
-    "MedicationRequest", "MedicationStatement", "Observation", "Organization", "Patient", "Practitioner",
-    "PractitionerRole", "RelatedPerson", "ServiceRequest", "Task",
+    "AllergyIntolerance", "Binary", "ClaimResponse", "Communication", "Condition", "Consent", "Coverage", "Device",
+    "DeviceUseStatement", "DocumentReference", "Encounter", "Immunization", "Location", "Medication",
+    "MedicationDispense", "MedicationRequest", "MedicationStatement", "Observation", "Organization", "Patient",
+    "Practitioner", "PractitionerRole", "RelatedPerson", "ServiceRequest", "SupplyDelivery", "Task",
 )  # fmt: skip
 """Every kind intake takes from outside."""
 
 OURS = re.compile(r"[A-Z][A-Za-z]+/(in|au|sc|nu)-[0-9a-f-]{36}")
 TAKEN = re.compile(r"in-[0-9a-f-]{36}")
 CONDITIONAL = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?(?P<query>identifier=(?P<system>[^|&]+)\|(?P<value>[^|&]+))")
+_OCTET = re.compile(rb"%([0-9A-Fa-f]{2})")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 
 
@@ -57,6 +57,11 @@ def _read(index: int, entry: Mapping[str, Any]) -> Entry:
     return Entry(index, entry.get("fullUrl"), resource, ours, conditional(asked))
 
 
+def unquote(text: str) -> str:
+    """A part of an address with its percent-encoded octets decoded."""
+    return _OCTET.sub(lambda octet: bytes([int(octet[1], 16)]), text.encode()).decode("utf-8", "replace")
+
+
 def conditional(text: str) -> tuple[str, str] | None:
     """(system, value) of `Type?identifier=system|value`."""
     found = CONDITIONAL.fullmatch(unquote(text))
@@ -80,10 +85,12 @@ def references(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield f"{path}.reference", text
         case dict():
             for key, inner in value.items():
-                yield from references(inner, f"{path}.{key}")
+                if inner.__class__ is not str:
+                    yield from references(inner, f"{path}.{key}")
         case list():
             for n, inner in enumerate(value):
-                yield from references(inner, f"{path}[{n}]")
+                if inner.__class__ is not str:
+                    yield from references(inner, f"{path}[{n}]")
 
 
 def faults(bundle: Any) -> tuple[Issue, ...]:

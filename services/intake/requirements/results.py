@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from services.intake.codes import BODY_WEIGHT, FERRITIN, HEMOGLOBIN, HEPATITIS_B, TB_SCREEN, TSAT, UCUM
+from services.intake.codes import (
+    BODY_WEIGHT,
+    FERRITIN,
+    HEMOGLOBIN,
+    HEPATITIS_B,
+    IGG,
+    JCV_ANTIBODY,
+    NEUTROPHILS,
+    RENAL_FUNCTION,
+    TB_SCREEN,
+    TSAT,
+    UCUM,
+)
 from services.intake.facts import Case
-from services.intake.gap import Gap, Rule, limit
 from services.intake.records import taken_on
+from services.intake.requirements.gap import Gap, Rule, limit
 from shared.core import Resource
 from shared.policy import Figures
 
@@ -51,3 +63,15 @@ ferritin = result("ferritin", FERRITIN, "labs_valid_for_days", "ng/mL", "ug/L")
 tsat = result("tsat", TSAT, "labs_valid_for_days", "%")
 tb_screen = result("tb-screen", TB_SCREEN, "screening_valid_for_days")
 hepatitis_b = result("hepatitis-b", HEPATITIS_B, "screening_valid_for_days")
+igg = result("igg", IGG, "igg_valid_for_days", "mg/dL", "g/L")
+jcv_antibody = result("jcv-antibody", JCV_ANTIBODY, "jcv_antibody_valid_for_days")
+
+CELLS = ("10*3/uL", "10*9/L", "/uL", "{cells}/uL", "K/uL")
+RENAL = ("mg/dL", "umol/L", "mL/min", "mL/min/{1.73_m2}", "mL/min/1.73.m2")
+
+renal_function = result("renal-function", RENAL_FUNCTION, "renal_function_valid_for_days", *RENAL)
+neutrophils = result("neutrophils", NEUTROPHILS, "blood_count_valid_for_days", *CELLS)
+hemoglobin_for_support = result("hemoglobin", HEMOGLOBIN, "blood_count_valid_for_days", "g/dL", "g/L")
+
+neutrophils_before_course = result("neutrophils", NEUTROPHILS, "labs_before_course_valid_for_days", *CELLS)
+renal_function_before_course = result("renal-function", RENAL_FUNCTION, "labs_before_course_valid_for_days", *RENAL)

@@ -1,0 +1,1 @@
+"""Which records are one person: merged, confirmed, or perhaps the same and asked about."""
