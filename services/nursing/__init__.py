@@ -1,7 +1,10 @@
-"""Nursing: will own the home visit, from the order for home infusion to the nurse at the door.
+"""Nursing: brings a nurse to a patient's home after the drug, for every visit the therapy asks for.
 
-It will own Appointment `home-visit`, Task `home-nursing`, `agency-visit` and `nursing-question`, nurse Practitioner and
-PractitionerRole and the Encounter of a home visit; it will listen to filler orders for site of care `home`, to Task
-`preauthorization`, deliveries of drug and supplies, and Patient; and it will decide which nurse, with which
-competencies, visits which home at which time.
+Owns Appointment `home-visit`, Task `home-nursing`, Task `agency-visit` and Task `nursing-question`.
+Listens to ServiceRequest (received, and filler order), MedicationRequest, MedicationStatement, Observation, Coverage,
+CoverageEligibilityResponse, Task (`preauthorization`, `intake-question`), Patient, RelatedPerson, Consent, Encounter,
+Device, DeviceUseStatement, MedicationDispense and SupplyDelivery.
+Decides which visits an order asks for and on which days, which requirements of a visit are met, which nurse or agency
+goes at which time, what is moved when a delivery, a requirement or the order changes, and when a person must be asked.
+It decides nothing clinical: doses, intervals and durations come from the order and the catalogue.
 """

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 from services.scheduling import planner
-from services.scheduling.elements import (
-    CODES,
-    EXTENSIONS,
-    concept,
-    extended,
-    extension,
-    extension_value,
-    identified,
-    identifier,
-    instant,
-    named,
-    to,
-)
-from services.scheduling.facts import Case, Dose, Facts, Hold, Visit
+from services.scheduling.facts import Case, Dose, Facts, Visit
 from services.scheduling.planner import Place
 from services.scheduling.policy import Practice
-from services.scheduling.rules import Requirement
 from shared.core import Resource, Seat, derived_id
-from shared.settings import InfusionSite
+from shared.visits import appointments as visits
+from shared.visits.appointments import bare, extensions, hold_of, participant, period, timed
+from shared.visits.elements import EXTENSIONS, concept, extension_value, identified, identifier, instant, named, to
+from shared.visits.requirements import Requirement
 
 OWNER = "infusion-coordinator"
-CANCELLATION = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
+KIND = "chair"
+"""Code of our Task and of our Appointments."""
 
 
 # Reading
@@ -55,23 +44,11 @@ def appointment_id(order: Resource, dose: int, occurrence: int) -> str:
     return derived_id("sc", "chair", order["id"], str(dose), str(occurrence))
 
 
-def stored_dose(appointment: Resource) -> Dose:
-    """The dose an Appointment was made for, as it says itself."""
-    number, period = extended(appointment, "dose"), appointment["requestedPeriod"][0]
-    on, last = (date.fromisoformat(period[end]) for end in ("start", "end"))
-    return Dose(number["number"], number["of"], on, last)
-
-
-def hold_of(appointment: Resource) -> Hold:
-    hold = extended(appointment, "hold")
-    return Hold(hold.get("number", 0), instant(hold.get("expires")), hold.get("unanswered", 0), hold.get("refused"))
-
-
 def place_of(appointment: Resource) -> Place | None:
     """Chair, nurse and time of an Appointment, None where it has no time."""
     start = instant(appointment.get("start"))
-    chair = _participant(appointment, "chair")
-    nurse = _participant(appointment, "nurse")
+    chair = participant(appointment, "chair")
+    nurse = participant(appointment, "nurse")
     if start is None or chair is None or nurse is None:
         return None
     number = int((identified(chair["actor"], "chair") or "").rpartition("/")[2])
@@ -81,7 +58,7 @@ def place_of(appointment: Resource) -> Place | None:
 
 def site_of(appointment: Resource) -> str | None:
     """The site id of an Appointment."""
-    found = _participant(appointment, "site")
+    found = participant(appointment, "site")
     return identified(found["actor"], "site") if found else None
 
 
@@ -95,10 +72,6 @@ def seats_of(appointment: Resource, practice: Practice) -> tuple[Seat, ...]:
     return planner.seats(site, place, practice.number("minutes_between_starts", place.start.date()))
 
 
-def _participant(appointment: Resource, kind: str) -> dict[str, Any] | None:
-    return next((p for p in appointment["participant"] if identified(p.get("actor"), kind)), None)
-
-
 # Writing
 
 
@@ -106,24 +79,12 @@ def appointment(case: Case, visit: Visit, requirements: Iterable[Requirement]) -
     """The Appointment of a visit, whole. A booked one keeps what it was booked as; its readiness moves on."""
     keeps = visit.stored is not None and (visit.status == "booked" or case.problem or visit in case.unordered)
     base = bare(visit.stored) if keeps and visit.stored else _fresh(case, visit)
-    hold = visit.hold
-    written = extension(
-        "hold",
-        number__valuePositiveInt=hold.number,
-        expires__valueInstant=hold.expires.isoformat() if hold.expires else None,
-        unanswered__valuePositiveInt=hold.unanswered or None,
-        refused__valueString=hold.refused,
-    )
-    dose = extension("dose", number__valuePositiveInt=visit.dose.number, of__valuePositiveInt=visit.dose.of)
-    extensions = [dose, *([written] if hold.number else []), *map(_readiness, requirements)]
-    return {**base, "extension": extensions, "status": visit.status}
+    return {**base, "extension": extensions(visit, requirements), "status": visit.status}
 
 
 def _fresh(case: Case, visit: Visit) -> dict[str, Any]:
     assert case.drug is not None
     assert case.request is not None
-    timed = {} if visit.place is None else _time(case.site, visit.place)
-    dose = visit.dose
     return {
         "resourceType": "Appointment",
         "id": visit.id,
@@ -133,16 +94,11 @@ def _fresh(case: Case, visit: Visit) -> dict[str, Any]:
         "serviceCategory": [concept("appointment-kind", "chair")],
         "serviceType": [concept("drug", case.drug.key, case.drug.name)],
         "supportingInformation": [to(case.request)],
-        **timed,
+        **timed(case.site, visit.place),
         "basedOn": [to(case.order)],
         "participant": _participants(case, visit.place),
-        "requestedPeriod": [{"start": dose.on.isoformat(), "end": dose.last.isoformat()}],
+        "requestedPeriod": period(visit.dose),
     }
-
-
-def _time(site: InfusionSite, place: Place) -> dict[str, Any]:
-    begins, ends = (at.astimezone(site.time_zone).isoformat() for at in (place.start, place.end))
-    return {"start": begins, "end": ends, "minutesDuration": place.minutes}
 
 
 def _participants(case: Case, place: Place | None) -> list[dict[str, Any]]:
@@ -154,25 +110,6 @@ def _participants(case: Case, place: Place | None) -> list[dict[str, Any]]:
     seats = {"url": EXTENSIONS + "nurse-seats", "valueString": _folded(place.seats)}
     nurse = {"extension": [seats], "actor": named("Practitioner", "nurse", place.nurse), "status": "accepted"}
     return [patient, site, chair, nurse]
-
-
-def _readiness(requirement: Requirement) -> dict[str, Any]:
-    found = requirement.finding
-    return extension(
-        "visit-readiness",
-        requirement__valueCode=requirement.name,
-        status__valueCode=found.status,
-        deadline__valueCode=requirement.deadline,
-        evidence__valueReference=to(found.evidence) if found.evidence else None,
-        holder__valueString=found.holder,
-        reason__valueString=found.reason,
-    )
-
-
-def cancelled(appointment: Resource) -> Resource:
-    """The Appointment called off by the practice because its order no longer asks for it."""
-    reason = {"coding": [{"system": CANCELLATION, "code": "prov"}], "text": "the order no longer asks for this visit"}
-    return {**bare(appointment), "status": "cancelled", "cancelationReason": reason}
 
 
 def series(case: Case, status: str, appointments: Sequence[str]) -> Resource:
@@ -190,45 +127,13 @@ def series(case: Case, status: str, appointments: Sequence[str]) -> Resource:
     return {**plan, "activity": activities} if activities else plan
 
 
-TASK_STATUS: Mapping[str, str] = {
-    "proposed": "in-progress",
-    "waiting": "in-progress",
-    "holding": "in-progress",
-    "booked": "completed",
-    "question": "on-hold",
-    "cancelled": "cancelled",
-}
-
-
 def task_id(order: Resource) -> str:
-    return derived_id("sc", "chair", order["id"])
+    return derived_id("sc", KIND, order["id"])
 
 
 def task(case: Case, stage: str, reasons: Sequence[str], practice: Practice, *, complete: bool = True) -> Resource:
     """The Task `chair` of an order at a stage; `reasons` are the codes of what it waits for."""
-    status = TASK_STATUS[stage] if complete else "in-progress"
-    why = {"coding": [{"system": CODES + "chair-reason", "code": r} for r in reasons], "text": ", ".join(reasons)}
-    drafts = ", ".join(f"{a.policy} ({a.by}, {a.on})" for a in practice.adopted())
-    return {
-        "resourceType": "Task",
-        "id": task_id(case.order),
-        "identifier": [identifier("chair", case.order["id"])],
-        "basedOn": [to(case.order)],
-        "status": status,
-        **({"statusReason": why} if reasons else {}),
-        "businessStatus": concept("chair-status", stage),
-        "intent": "order",
-        "code": concept("task-code", "chair"),
-        "focus": to(case.order),
-        "for": case.order["subject"],
-        "owner": named("PractitionerRole", "role", OWNER),
-        **({"note": [{"text": f"decided by draft figures adopted by the practice: {drafts}"}]} if drafts else {}),
-    }
-
-
-def bare(resource: Resource) -> dict[str, Any]:
-    """A stored resource as its owner saves it: without meta."""
-    return {k: v for k, v in resource.items() if k != "meta"}
+    return visits.task(case, KIND, task_id(case.order), OWNER, stage, reasons, practice, complete=complete)
 
 
 def _folded(seats: Iterable[tuple[int, ...]]) -> str:

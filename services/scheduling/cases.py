@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from services.scheduling.appointments import read, site_of, stored_dose, visit_of
-from services.scheduling.elements import any_refers, code_of, identified, is_task, refers
+from services.scheduling.appointments import read, site_of, visit_of
 from services.scheduling.facts import Case, Facts, Visit
-from services.scheduling.series import Unreadable, doses
 from shared.catalogue import recognised
 from shared.core import Resource, reference
 from shared.settings import InfusionSite, Site
+from shared.visits.appointments import stored_dose
+from shared.visits.elements import any_refers, code_of, identified, is_task, refers
+from shared.visits.series import Unreadable, doses
 
 ENDED = frozenset({"revoked", "entered-in-error"})
 """Order statuses on which everything that has not happened is called off."""

@@ -2,82 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
 
 from services.scheduling.planner import Place
-from shared.catalogue import Drug
-from shared.core import Resource, Seat, reference
 from shared.settings import InfusionSite
+from shared.visits import case
+from shared.visits.case import Dose, Facts, Hold
+
+__all__ = ["Case", "Dose", "Facts", "Hold", "Visit"]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Every current resource of the lane (oldest first), the seats taken where a time is looked for, the lanes held."""
-
-    resources: tuple[Resource, ...]
-    taken: frozenset[Seat] = frozenset()
-    held: frozenset[str] = frozenset()
-
-    def of(self, type_: str) -> Iterator[Resource]:
-        """Resources of one type, latest first."""
-        return (r for r in reversed(self.resources) if r["resourceType"] == type_)
-
-    def find(self, target: str | None) -> Resource | None:
-        """The resource `Type/id` names, in any version."""
-        plain = (target or "").partition("/_history/")[0]
-        return next((r for r in self.resources if reference(r) == plain), None)
+class Visit(case.Visit[Place]):
+    """One dose in a chair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dose:
-    """Dose `number` of `of`: ordered for a day, tolerated until `last`."""
-
-    number: int
-    of: int
-    on: date
-    last: date
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Attempts to hold a time: number of the latest, its expiry, how many went unanswered, and what refused it.
-
-    `refused` is the fingerprint of the authorization that refused: the same one is not asked again.
-    """
-
-    number: int = 0
-    expires: datetime | None = None
-    unanswered: int = 0
-    refused: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One dose as an Appointment: where it stands, and its place where it has one.
-
-    `changed`: it is booked for other days, another site or another drug than the order now asks for.
-    """
-
-    id: str
-    dose: Dose
-    status: str
-    stored: Resource | None = None
-    place: Place | None = None
-    hold: Hold = Hold()
-    changed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One order with its visits; `problem` says why its doses cannot be read, where they cannot."""
-
-    order: Resource
-    site: InfusionSite
-    facts: Facts
-    request: Resource | None = None
-    drug: Drug | None = None
-    problem: str | None = None
-    visits: tuple[Visit, ...] = ()
-    unordered: tuple[Visit, ...] = ()
+class Case(case.Case[InfusionSite, Visit]):
+    """One order for chairs."""

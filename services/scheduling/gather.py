@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from services.scheduling.coordinator import wanted_spans
 from services.scheduling.facts import Facts
-from services.scheduling.planner import cell_of, resources
+from services.scheduling.planner import resources
 from services.scheduling.policy import Practice
 from shared.core import Event, Gather, Seat
 from shared.ports import Reader
+from shared.visits.cells import cell_of
 
 
 def gatherer(practice: Practice) -> Gather:

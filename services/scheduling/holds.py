@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from services.scheduling.authorization import ANSWERED, authorized_days, fingerprint, hold_answer
 from services.scheduling.cases import differs
 from services.scheduling.facts import Case, Hold, Visit
 from services.scheduling.policy import Practice
-from services.scheduling.records import days_of, first_coverage
-from services.scheduling.rivals import last_given
-from services.scheduling.rules import Look, last_day, obstacles, readiness
-from services.scheduling.workdays import business_days_from
+from services.scheduling.rules import last_day, obstacles, readiness
 from shared.settings import InfusionSite
+from shared.visits import holds
+from shared.visits.authorization import coverage_of, payer_from
+from shared.visits.holds import answered, is_refused
+from shared.visits.records import days_of
+from shared.visits.requirements import Look
+from shared.visits.rivals import last_given
+from shared.visits.workdays import business_days_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +50,7 @@ def settled(case: Case, frame: Frame) -> Case:
 def _settled(case: Case, visit: Visit, frame: Frame) -> Visit:
     if _is_stale(case, visit):
         return replace(visit, status="proposed", place=None, hold=Hold(visit.hold.number))
-    if visit.status != "pending" or visit.place is None:
-        return visit
-    answer = hold_answer(case, visit)
-    if answer == "refused":
-        return given_back(visit, Hold(visit.hold.number, refused=fingerprint(case)))
-    if answer in ANSWERED and frame.at < visit.place.start and not _unmet(case, visit, frame):
-        return replace(visit, status="booked", hold=Hold(visit.hold.number))
-    if visit.hold.expires is not None and frame.at >= visit.hold.expires:
-        unanswered = visit.hold.unanswered + (0 if answer in ANSWERED else 1)
-        return given_back(visit, Hold(visit.hold.number, unanswered=unanswered))
-    return visit
-
-
-def given_back(visit: Visit, hold: Hold) -> Visit:
-    """The visit without its time."""
-    return replace(visit, status="proposed", place=None, hold=hold)
+    return answered(case, visit, frame.at, lambda v: not _unmet(case, v, frame))
 
 
 def _is_stale(case: Case, visit: Visit) -> bool:
@@ -98,10 +86,10 @@ def opening(case: Case, frame: Frame) -> date:
     It may still be given away, lies within the authorization and the coverage, and keeps the least gap to the doses of
     the same drug that another order has given.
     """
-    covered = days_of((first_coverage(case) or {}).get("period", {}), case.site.time_zone)[0]
+    covered = days_of((coverage_of(case) or {}).get("period", {}), case.site.time_zone)[0]
     given = last_given(case)
     after_it = given + least_gap(case) if given else None
-    days = (frame.first_day(case.site), authorized_days(case)[0], covered, after_it)
+    days = (frame.first_day(case.site), payer_from(case), covered, after_it)
     return max(d for d in days if d is not None)
 
 
@@ -170,17 +158,6 @@ def _may_ask(case: Case, visit: Visit, frame: Frame) -> bool:
     return frame.stirred or not is_exhausted(case, visit, frame)
 
 
-def is_refused(case: Case, visit: Visit) -> bool:
-    """Whether the authorization, as it stands, has refused a time for this visit."""
-    return visit.status == "proposed" and visit.hold.refused == fingerprint(case)
-
-
-def is_exhausted(case: Case, visit: Visit, frame: Frame) -> bool:
-    """Whether as many holds went unanswered as the policy allows."""
-    most = frame.number("unanswered_holds_before_question", case.site)
-    return visit.status == "proposed" and visit.hold.unanswered >= most
-
-
 def _day_before_next(case: Case, visit: Visit) -> date | None:
     """The last day that keeps the least gap to the next booked dose."""
     later = (v for v in case.visits if v.dose.number > visit.dose.number)
@@ -195,11 +172,15 @@ def too_near(case: Case, visit: Visit) -> bool:
     return visit.status == "pending" and on is not None and given is not None and on < given + least_gap(case)
 
 
+def is_exhausted(case: Case, visit: Visit, frame: Frame) -> bool:
+    """Whether as many holds went unanswered as the policy allows."""
+    return holds.is_exhausted(visit, frame.number("unanswered_holds_before_question", case.site))
+
+
 def next_hold(case: Case, visit: Visit, frame: Frame) -> Hold:
     """The next attempt: one number higher, with its own expiry."""
     minutes = frame.number("hold_expires_after_minutes", case.site)
-    unanswered = 0 if is_exhausted(case, visit, frame) else visit.hold.unanswered
-    return Hold(visit.hold.number + 1, frame.at + timedelta(minutes=minutes), unanswered)
+    return holds.next_hold(visit, frame.at, minutes, frame.number("unanswered_holds_before_question", case.site))
 
 
 def spans(case: Case, frame: Frame) -> tuple[tuple[date, date], ...]:

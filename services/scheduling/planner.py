@@ -13,18 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
 
 from shared.core import Seat
 from shared.settings import InfusionSite, Nurse
-
-CELL = 300
-"""Seconds of one cell."""
-
-Occupied = Mapping[str, Mapping[int, int]]
-"""Capacity resource -> cell -> taken seats as bits."""
+from shared.visits.cells import CELL, Occupied, bits, cell_of, cells, instant_of, room, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +70,11 @@ class _Day:
     def busy(self, resource: str, seats_allowed: int = 0) -> int:
         """Bits of the cells in which more seats than allowed are taken."""
         taken = self.occupied.get(resource, {})
+        if len(taken) < self.length:
+            found = ((cell - self.begin, seats) for cell, seats in taken.items())
+            return sum(1 << c for c, seats in found if 0 <= c < self.length and seats.bit_count() > seats_allowed)
         cells = ((c, taken.get(self.begin + c, 0)) for c in range(self.length))
         return sum(1 << c for c, seats in cells if seats.bit_count() > seats_allowed)
-
-
-def cell_of(at: datetime) -> int:
-    """The cell an instant lies in."""
-    return int(at.timestamp()) // CELL
-
-
-def cells(minutes: int) -> int:
-    """How many cells so many minutes take."""
-    return -(-minutes * 60 // CELL)
-
-
-def instant_of(cell: int) -> datetime:
-    """When a cell begins, in UTC."""
-    return datetime.fromtimestamp(cell * CELL, UTC)
 
 
 def chair_resource(site: str, chair: int) -> str:
@@ -122,26 +105,17 @@ def seats(site: str, place: Place, minutes_between_starts: int) -> tuple[Seat, .
     return (*chair, *nurse, *start)
 
 
-def occupied(taken: Iterable[Seat]) -> Occupied:
-    """Seats indexed by resource and cell."""
-    found: dict[str, dict[int, int]] = {}
-    for seat in taken:
-        row = found.setdefault(seat.resource, {})
-        row[seat.cell] = row.get(seat.cell, 0) | 1 << seat.seat
-    return found
-
-
 def hours(site: InfusionSite, on: date) -> tuple[int, int] | None:
     """First cell and cell after the last of an open day, None on a closed one; local time, so safe across DST."""
-    span = site.hours.get(on.weekday())
-    return None if span is None or on in site.closed_on else _span(site, on, *span)
+    open_ = site.hours.get(on.weekday())
+    return None if open_ is None or on in site.closed_on else span(site.time_zone, on, *open_)
 
 
 def earliest(site: InfusionSite, wish: Wish, staffing: Staffing, taken: Occupied) -> Place | None:
     """The earliest place for a wish; of equal starts the lowest chair and the nurse with the least work that day."""
     for on in _days(wish.not_before.astimezone(site.time_zone).date(), wish.last_day):
-        if (span := hours(site, on)) is not None:
-            day = _Day(site, on, span[0], span[1] - span[0], taken)
+        if (opened := hours(site, on)) is not None:
+            day = _Day(site, on, opened[0], opened[1] - opened[0], taken)
             if (place := _on_day(day, wish, staffing)) is not None:
                 return place
     return None
@@ -149,7 +123,7 @@ def earliest(site: InfusionSite, wish: Wish, staffing: Staffing, taken: Occupied
 
 def _on_day(day: _Day, wish: Wish, staffing: Staffing) -> Place | None:
     needed = cells(wish.minutes)
-    chairs = {n: _room(day.busy(chair_resource(day.site.id, n)), day.length, needed) for n in _chairs(day)}
+    chairs = {n: room(day.busy(chair_resource(day.site.id, n)), day.length, needed) for n in _chairs(day)}
     nurses = {n.id: _starts(day, n, needed, wish.acuity, staffing) for n in day.site.nurses}
     free = _any(chairs.values()) & _any(nurses.values()) & _own_time(day, wish, needed)
     if not free:
@@ -166,20 +140,20 @@ def _own_time(day: _Day, wish: Wish, needed: int) -> int:
     not_before = -(-int(wish.not_before.timestamp()) // CELL)
     busy = (1 << min(max(not_before - day.begin, 0), day.length)) - 1
     for begins, ends in wish.elsewhere:
-        busy |= _bits(cell_of(begins) - day.begin, -(-int(ends.timestamp()) // CELL) - day.begin, day.length)
-    return _room(busy, day.length, needed)
+        busy |= bits(cell_of(begins) - day.begin, -(-int(ends.timestamp()) // CELL) - day.begin, day.length)
+    return room(busy, day.length, needed)
 
 
 def _starts(day: _Day, nurse: Nurse, needed: int, acuity: int, staffing: Staffing) -> int:
     """Bits of the starts one nurse can take."""
     if day.on.weekday() not in nurse.days:
         return 0
-    begins, ends = _span(day.site, day.on, nurse.begins, nurse.ends)
-    on_shift = _bits(begins - day.begin, ends - day.begin, day.length)
+    begins, ends = span(day.site.time_zone, day.on, nurse.begins, nurse.ends)
+    on_shift = bits(begins - day.begin, ends - day.begin, day.length)
     busy = day.busy(nurse_resource(day.site.id, nurse.id), staffing.whole - staffing.shares[acuity])
     gap = cells(staffing.minutes_between_starts)
-    apart = _room(day.busy(start_resource(day.site.id, nurse.id)), day.length + gap, gap) if gap else -1
-    return _room(busy | ~on_shift, day.length, needed) & apart
+    apart = room(day.busy(start_resource(day.site.id, nurse.id)), day.length + gap, gap) if gap else -1
+    return room(busy | ~on_shift, day.length, needed) & apart
 
 
 def _rows(day: _Day, nurse: str, first: int, needed: int, share: int) -> tuple[tuple[int, ...], ...]:
@@ -197,22 +171,6 @@ def _lowest_free(taken: int, count: int) -> Iterator[int]:
         seat += 1
 
 
-def _room(busy: int, length: int, needed: int) -> int:
-    """Bits of the starts from which `needed` cells in a row are free, within `length` cells."""
-    run, have = ~busy & ((1 << length) - 1), 1
-    while have < needed:
-        step = min(have, needed - have)
-        run &= run >> step
-        have += step
-    return run
-
-
-def _bits(begins: int, ends: int, length: int) -> int:
-    """Bits from `begins` to before `ends`, cut to `length`."""
-    begins, ends = max(begins, 0), min(max(ends, 0), length)
-    return (1 << ends) - (1 << begins) if begins < ends else 0
-
-
 def _any(masks: Iterable[int]) -> int:
     return reduce(or_, masks, 0)
 
@@ -223,13 +181,10 @@ def _chairs(day: _Day) -> range:
 
 def _work(day: _Day, nurse: str) -> int:
     taken = day.occupied.get(nurse_resource(day.site.id, nurse), {})
-    return sum(taken.get(day.begin + c, 0).bit_count() for c in range(day.length))
-
-
-def _span(site: InfusionSite, on: date, begins: time, ends: time) -> tuple[int, int]:
-    """Local times of a day as first whole cell and cell after the last whole one."""
-    first, last = (int(datetime.combine(on, t, site.time_zone).timestamp()) for t in (begins, ends))
-    return -(-first // CELL), last // CELL
+    cells = range(day.begin, day.begin + day.length)
+    if len(taken) < day.length:
+        return sum(seats.bit_count() for cell, seats in taken.items() if cell in cells)
+    return sum(taken.get(cell, 0).bit_count() for cell in cells)
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from services.scheduling import planner
-from services.scheduling.appointments import hold_of, seats_of
+from services.scheduling.appointments import seats_of
 from services.scheduling.facts import Case, Visit
-from services.scheduling.holds import Frame, given_back, next_hold, too_near, wanted
+from services.scheduling.holds import Frame, next_hold, too_near, wanted
 from services.scheduling.planner import Place, Wish
-from services.scheduling.workdays import morning
 from shared.core import Seat
 from shared.settings import InfusionSite
+from shared.visits.appointments import hold_of
+from shared.visits.cells import occupied
+from shared.visits.holds import given_back
+from shared.visits.lanes import lane, needed
+from shared.visits.workdays import morning
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def _found(
         elsewhere=tuple((p.start, p.end) for p in others),
     )
     staffing = frame.practice.staffing(frame.today(case.site))
-    return planner.earliest(case.site, wish, staffing, planner.occupied(plan.taken.difference(own)))
+    return planner.earliest(case.site, wish, staffing, occupied(plan.taken.difference(own)))
 
 
 def places(visits: Iterable[Visit]) -> tuple[Place, ...]:
@@ -92,23 +96,15 @@ def _with(case: Case, visit: Visit) -> Case:
 
 
 def lanes(plans: Iterable[Plan], held: frozenset[str]) -> tuple[str, ...]:
-    """The site-days a decision must still lock: first those of the places found, and when these turned out taken, every
-    day of the windows searched; so a decision asks twice at the most for the same windows.
-    """
+    """The site-days a decision must still lock."""
     plans = tuple(plans)
-    wanted_days = {_lane(p.case.site, on) for p in plans for on in p.new_days()}
-    if wanted_days <= held or not any(lane.startswith("site/") for lane in held):
-        return tuple(sorted(wanted_days - held))
-    windows = {
-        _lane(p.case.site, on) for p in plans for begin, last in p.searched for on in _days(p.case.site, begin, last)
-    }
-    return tuple(sorted((wanted_days | windows) - held))
+    found = frozenset(lane(p.case.site.id, on) for p in plans for on in p.new_days())
+    searched = frozenset(
+        lane(p.case.site.id, on) for p in plans for begin, last in p.searched for on in _days(p.case.site, begin, last)
+    )
+    return needed(found, searched, held)
 
 
 def _days(site: InfusionSite, begin: date, last: date) -> Iterator[date]:
     days = (begin + timedelta(days=n) for n in range((last - begin).days + 1))
     return (on for on in days if planner.hours(site, on) is not None)
-
-
-def _lane(site: InfusionSite, on: date) -> str:
-    return f"site/{site.id}/{on}"

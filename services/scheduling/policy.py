@@ -8,22 +8,16 @@ from math import lcm
 from pathlib import Path
 
 from services.scheduling.planner import Staffing
-from shared.policy import Figures, load_figures
-from shared.settings import Adoption, Site
+from shared.policy import load_figures
+from shared.settings import Site
+from shared.visits import practice
 
 FOLDER = Path(__file__).with_name("policies")
 
 
 @dataclass(frozen=True, slots=True)
-class Practice:
-    """The site's configuration with the figures it decides by."""
-
-    site: Site
-    figures: Figures
-
-    def number(self, figure: str, on: date) -> int:
-        """A whole number in force on a day. Raises PolicyError when none is in force and adopted."""
-        return int(self.figures.value(figure, on))
+class Practice(practice.Practice):
+    """A practice as scheduling sees it."""
 
     def staffing(self, on: date) -> Staffing:
         """The nurse ratio as shares of one nurse: the least number every ratio divides, and each acuity's share."""
@@ -32,11 +26,7 @@ class Practice:
         shares = {acuity: whole // patients for acuity, patients in ratios.items()}
         return Staffing(whole, shares, self.number("minutes_between_starts", on))
 
-    def adopted(self) -> tuple[Adoption, ...]:
-        """The drafts of scheduling this practice has adopted."""
-        return tuple(a for a in self.site.adopted if a.policy.startswith("scheduling/"))
-
 
 def practice_of(site: Site) -> Practice:
     """Reads the figures beside this module. Raises PolicyError naming file and figure that is wrong."""
-    return Practice(site, load_figures("scheduling", FOLDER, (a.policy for a in site.adopted)))
+    return Practice("scheduling", site, load_figures("scheduling", FOLDER, (a.policy for a in site.adopted)))

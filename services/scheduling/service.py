@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from services.scheduling.appointments import seats_of
@@ -10,17 +9,18 @@ from services.scheduling.coordinator import REASONS, coordinate
 from services.scheduling.deliver import PHARMACY
 from services.scheduling.gather import gatherer
 from services.scheduling.policy import practice_of
-from services.scheduling.readiness import READINESS
 from shared import refused
 from shared.borders import types_of
-from shared.core import Resource, Service
+from shared.core import Service
 from shared.settings import Site
+from shared.visits import search
+from shared.visits.readiness import READINESS
 
 PROFILES = {
-    "Appointment#chair": "chair-appointment|1.0",
+    "Appointment#chair": "chair-appointment|2.0",
     "CarePlan": "series|1.0",
-    "Task#chair": "chair-task|1.0",
-    "Task#scheduling-question": "scheduling-question|1.0",
+    "Task#chair": "chair-task|3.0",
+    "Task#scheduling-question": "scheduling-question|2.0",
     refused.KIND: refused.PROFILE,
 }
 """What scheduling saves, each kind under its profile."""
@@ -33,9 +33,9 @@ READS = {
     "MedicationRequest": "medication-request|1",
     "Observation": "observation|1",
     "Patient": "patient|1",
-    "ServiceRequest#filler-order": "filler-order|1",
-    "Task#intake-question": "intake-question|1",
-    "Task#preauthorization": "preauthorization-task|1",
+    "ServiceRequest#filler-order": "filler-order|2",
+    "Task#intake-question": "intake-question|2",
+    "Task#preauthorization": "preauthorization-task|4",
 }
 """What scheduling hears of others, in the version it understands."""
 
@@ -58,48 +58,5 @@ def declared(site: Site) -> Service:
         reads=READS,
         operations=(READINESS,),
         asks="infusion-coordinator",
-        search={
-            "Appointment": {"patient": _patients, "status": _status, "date": _dates, "identifier": _identifiers},
-            "CarePlan": {"patient": _subject, "status": _status},
-            "Task": {"patient": _for, "status": _status, "code": _codes, "identifier": _identifiers},
-        },
+        search={"Appointment": search.APPOINTMENTS, "CarePlan": search.PLANS, "Task": search.TASKS},
     )
-
-
-def _patients(appointment: Resource) -> Sequence[str]:
-    actors = (p.get("actor", {}).get("reference", "") for p in appointment["participant"])
-    return [name for actor in actors if actor.startswith("Patient/") for name in _names(actor)]
-
-
-def _subject(plan: Resource) -> Sequence[str]:
-    return _names(plan["subject"].get("reference", ""))
-
-
-def _for(task: Resource) -> Sequence[str]:
-    return _names(task.get("for", {}).get("reference", ""))
-
-
-def _names(target: str) -> Sequence[str]:
-    """A reference as it may be searched: `Patient/id` and `id`."""
-    return [target, target.partition("/")[2]] if target else []
-
-
-def _status(resource: Resource) -> Sequence[str]:
-    return [resource["status"]]
-
-
-def _dates(appointment: Resource) -> Sequence[str]:
-    """The start as written, and its local day."""
-    return [appointment["start"], appointment["start"][:10]] if "start" in appointment else []
-
-
-def _identifiers(resource: Resource) -> Sequence[str]:
-    """`system|value` and the value alone."""
-    found = [i for i in resource.get("identifier", ()) if "value" in i]
-    return [text for i in found for text in (f"{i.get('system', '')}|{i['value']}", i["value"])]
-
-
-def _codes(task: Resource) -> Sequence[str]:
-    """`system|code` and the code alone."""
-    codings = task.get("code", {}).get("coding", ())
-    return [text for c in codings for text in (f"{c.get('system', '')}|{c['code']}", c["code"])]

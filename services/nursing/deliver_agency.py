@@ -1,0 +1,50 @@
+"""Tells an outside agency of a visit it is asked for, and of one it is not wanted for any more."""
+
+from __future__ import annotations
+
+from services.nursing.agency import REASON, is_agency_visit
+from shared.core import Answer, Channel, Resource
+from shared.ports import Outside, Reader
+from shared.posting import collection, posted
+from shared.visits.elements import code_of, identified, identifier
+
+OURS = frozenset({"silent", "withdrawn"})
+"""Ends that are ours to tell; the others the agency said itself."""
+
+
+def due(before: Resource | None, after: Resource) -> str | None:
+    """`requested` for a new Task; `cancelled` where we end it."""
+    if not is_agency_visit(after):
+        return None
+    if before is None and after["status"] == "requested":
+        return "requested"
+    open_before = before is not None and before["status"] in ("requested", "accepted")
+    ours = code_of(after.get("statusReason"), REASON) in OURS
+    return "cancelled" if open_before and after["status"] == "cancelled" and ours else None
+
+
+async def send(task: Resource, reader: Reader, outside: Outside) -> Answer:
+    """Posts the Task as it now stands, with the order and whom it is for; known by its id, so again is no second one.
+
+    The agency's own answer comes later, as its update of the Task. An agency the practice knows no more counts as one
+    that refused.
+    """
+    home = outside.site.home
+    agency = home.agency(identified(task["owner"], "agency") or "") if home is not None else None
+    if agency is None:
+        return Answer("agency-refused")
+    body = collection(identifier("agency-visit", task["id"]), await _gathered(task, reader))
+    answer = await posted(outside, agency.partner, "visits", body)
+    return Answer("agency-told" if answer.is_success else "agency-refused")
+
+
+async def _gathered(task: Resource, reader: Reader) -> list[Resource]:
+    """The Task, its order, the prescription of that and the patient: what a nurse needs to know, and no more."""
+    order = await reader.read(task["basedOn"][0]["reference"].partition("/")[2])
+    cited = [i.get("reference", "") for i in (order or {}).get("supportingInfo", ())]
+    names = [r for r in (*cited, task["for"]["reference"]) if r.startswith(("MedicationRequest/", "Patient/"))]
+    found = [await reader.read(name.partition("/")[2]) for name in names]
+    return [task, *(r for r in (order, *found) if r is not None)]
+
+
+AGENCY = Channel("agency", due, "idempotent", send)
