@@ -10,6 +10,7 @@ def declared(site: Site) -> tuple[Service, ...]:
     """The declarations of all services for one practice's configuration."""
     from services.auth import service as auth
     from services.intake import service as intake
+    from services.nursing import service as nursing
     from services.scheduling import service as scheduling
 
-    return intake.declared(site), auth.declared(site), scheduling.declared(site)
+    return intake.declared(site), auth.declared(site), scheduling.declared(site), nursing.declared(site)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from services.auth.responses import answers_claim, responses_in
+from services.auth.wire.responses import answers_claim, responses_in
 from shared.core import Resource
 from shared.fhir.outcomes import errors
 from shared.fhir.profiles import Validator

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Request, Response
 
 from services.auth.answers import usable_answers, validator
-from services.auth.responses import named_claim, responses_in
+from services.auth.subscribing.watching import LANE, NOTIFIED
+from services.auth.wire.responses import named_claim, responses_in
 from services.auth.words import target
 from shared.core import Decision, Event, Resource, reference
 from shared.fhir.json import GateError, decode
@@ -81,6 +82,8 @@ def _notification(body: bytes) -> Mapping[str, Any]:
 async def _taken(bundle: Mapping[str, Any], payer_id: str, partner: Partner, handle: Handle) -> None:
     """Every answer in a notification becomes an event of its Claim; a handshake or heartbeat holds none."""
     issues = errors(validator().check(bundle))
+    if not issues and any(p.id == payer_id and p.subscribes for p in handle.site.payers):
+        await handle.take(_status(bundle, payer_id, partner, handle.now()))
     for response in responses_in(bundle):
         claim = await _claim(response, payer_id, handle)
         if claim is not None:
@@ -91,6 +94,12 @@ async def _taken(bundle: Mapping[str, Any], payer_id: str, partner: Partner, han
             raise refused(404, "not-found", text, "ClaimResponse.identifier")
     if issues:
         raise Refused(status_of(issues), issues)
+
+
+def _status(bundle: Mapping[str, Any], payer_id: str, partner: Partner, at: datetime) -> Event:
+    """What a notification says of its Subscription: decided in the payer's own lane, before what it brings."""
+    said = (bundle["entry"][0]["resource"],)
+    return Event("answer", NOTIFIED, LANE + payer_id, at, at, said, None, partner.id)
 
 
 async def _claim(response: Mapping[str, Any], payer_id: str, handle: Handle) -> Resource | None:

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+from services.auth.benefit.benefits import BOTH, PHARMACY, Benefit, benefits_in, sides_paying
+from services.auth.benefit.coordination import Precedence
+from services.auth.benefit.coverages import competing, digest, in_force, in_order, pays_in_chairs
+from services.auth.criteria.findings import Chart, is_refuted
+from services.auth.criteria.regimen import Regimen, fingerprint, regimen_of
 from services.auth.facts import Facts
-from services.auth.findings import Chart, is_refuted
-from services.auth.policy import AuthPolicy
-from services.auth.regimen import Regimen, fingerprint, regimen_of
-from services.auth.words import ANSWER, ICD_10_CM, PERIOD, PREFIX, QUESTION, code_of, day, site_of_care, target
-from shared.catalogue import HCPCS, Drug, recognised
+from services.auth.policy import AuthPolicy, days_of
+from services.auth.renewal.doses import planned_days, within
+from services.auth.words import (
+    ANSWER,
+    ENTERED,
+    ICD_10_CM,
+    PREFIX,
+    QUESTION,
+    code_of,
+    day,
+    order_of,
+    period_of,
+    site_of_care,
+    target,
+)
+from shared.catalogue import Drug, billed, recognised
 from shared.core import Resource, derived_id, reference
 from shared.policy import Figure
 from shared.settings import Payer
@@ -19,14 +36,27 @@ from shared.settings import Payer
 CHARTED = (
     "Observation", "Condition", "MedicationRequest", "MedicationStatement", "AllergyIntolerance", "DocumentReference",
 )  # fmt: skip
+WRITERS = ("PractitionerRole",)
+"""Who may have written what is charted: known to criteria, and no evidence by itself."""
+
 ENDED = {"revoked", "entered-in-error"}
+WHICH_BENEFIT = "which-benefit"
+ANEW = ("resubmit", "rejected", "update")
+"""Answers after which the payer is asked by a new Claim."""
+
+ALONE = Precedence(())
+"""One Coverage, or none: nothing is to be put in order."""
+
 UNBOUNDED = 365
 """Days of doses asked for where neither the order nor the payer's criteria say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An order and everything its authorization rests on. `at` is the instant of the event."""
+    """An order and everything one period of its authorization rests on. `at` is the instant of the event.
+
+    `begins` is the first day of a period after the first, `doses` the numbers of the doses it is asked for.
+    """
 
     order: Resource
     facts: Facts
@@ -36,16 +66,30 @@ class Case:
     payer: Payer | None
     drug: Drug | None
     diagnoses: tuple[str, ...]
+    precedence: Precedence = ALONE
+    period: int = 1
+    begins: date | None = None
+    doses: tuple[int, ...] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The practice's own clock."""
+        return self.policy.site.sites[0].time_zone
 
     @property
     def on(self) -> date:
         """The practice's own date of the event."""
-        return self.at.astimezone(self.policy.site.sites[0].time_zone).date()
+        return self.policy.local_date(self.at)
 
     @property
     def starts(self) -> date:
-        """The first date of service the order asks for."""
-        return starts_on(self.order) or self.on
+        """The first date of service of the period."""
+        return self.begins or starts_on(self.order) or self.on
+
+    @property
+    def phase(self) -> str:
+        """By which of the payer's rules a request is judged: `initial` or `renewal`."""
+        return "initial" if self.period == 1 else "renewal"
 
     @property
     def medication(self) -> Resource | None:
@@ -55,10 +99,17 @@ class Case:
 
     @property
     def chart(self) -> Chart:
-        """What the payer's criteria are judged on: everything clinical received, but the order itself."""
+        """What the payer's criteria are judged on: everything clinical received, who ordered, and what is ordered."""
+        requester = self.facts.at(target(self.order.get("requester")))
+        return replace(self._received, requester=requester, medication=self.medication, doses=self.regimen)
+
+    @property
+    def _received(self) -> Chart:
+        """The chart without the order itself."""
         own = self.medication
-        received = tuple(r for r in self.facts.of(*CHARTED) if own is None or r["id"] != own["id"])
-        return Chart(self.patient, received, self.on, self.policy.site.sites[0].time_zone)
+        ours = (own["id"] if own else "", *(r["id"] for r in self.facts.of("DocumentReference") if _is_ours(r)))
+        received = tuple(r for r in self.facts.of(*CHARTED, *WRITERS) if r["id"] not in ours)
+        return Chart(self.patient, received, self.on, self.zone)
 
     @property
     def patient(self) -> Resource | None:
@@ -67,20 +118,40 @@ class Case:
 
     @property
     def criteria(self) -> Figure | None:
-        """The payer's criteria in force on the date of submission."""
-        if self.payer is None or self.drug is None:
+        """The criteria, of who is asked, in force on the date of submission."""
+        if self.reviewer is None or self.drug is None:
             return None
-        return self.policy.criteria(self.payer, self.drug, self.diagnoses, self.on)
+        return self.policy.criteria(self.reviewer, self.drug, self.diagnoses, self.on)
+
+    @property
+    def home_benefit(self) -> Figure | None:
+        """Which benefit pays an infusion at home; None for an order that is not for the home."""
+        if site_of_care(self.order) != "home" or self.payer is None or self.drug is None:
+            return None
+        return self.policy.home_benefit(self.payer, self.drug, self.hcpcs, self.diagnoses, self.starts)
 
     @property
     def period_days(self) -> int:
-        """Days an initial authorization is asked for."""
-        return int(self.criteria.value.get("initial_days", UNBOUNDED)) if self.criteria else UNBOUNDED
+        """Days an authorization of this period is asked for."""
+        return (days_of(self.criteria, self.phase) if self.criteria else None) or UNBOUNDED
+
+    @property
+    def whole_regimen(self) -> Regimen | str:
+        """The order's doses, or the gap that keeps them from being counted."""
+        return regimen_of(self.medication, self._received, self.period_days, self.drug)
 
     @property
     def regimen(self) -> Regimen | str:
-        """The order's doses, or the gap that keeps them from being counted."""
-        return regimen_of(self.medication, self.chart, self.period_days)
+        """The doses of the period, or the gap that keeps them from being counted."""
+        whole = self.whole_regimen
+        if isinstance(whole, str):
+            return whole
+        return whole.only(self.doses or within(self.planned, len(whole.amounts), self.period_days))
+
+    @property
+    def planned(self) -> tuple[date, ...]:
+        """The day of each dose as ordered; none where the order does not say them."""
+        return planned_days(self.order, self.medication, self.zone)
 
     @property
     def fingerprint(self) -> str:
@@ -107,13 +178,28 @@ class Case:
 
     @property
     def task(self) -> Resource | None:
-        """The Task `preauthorization` as it stands."""
-        return self.facts.at("Task/" + derived_id(PREFIX, "preauthorization", self.order["id"], PERIOD))
+        """The Task that tells of this period as it stands: `preauthorization`, later `renewal`."""
+        return self.facts.at("Task/" + self.task_id)
+
+    @property
+    def task_id(self) -> str:
+        """The id of the Task that tells of this period."""
+        code = "preauthorization" if self.period == 1 else "renewal"
+        return derived_id(PREFIX, code, self.order["id"], str(self.period))
 
     @property
     def questions(self) -> tuple[Resource, ...]:
         """Every authorization-question of this order, oldest first."""
         return self.facts.tasks(self.order, "authorization-question")
+
+    @property
+    def own_questions(self) -> tuple[Resource, ...]:
+        """Those about this period: a request of it or an answer to one; of the first, whatever is of no later one."""
+        return tuple(q for q in self.questions if self._period_asked(q) == self.period)
+
+    def _period_asked(self, question: Resource) -> int:
+        found = self.facts.at(target(question["focus"])) or {}
+        return period_of(self.facts.at(target(found.get("request"))) or found)
 
     @property
     def benefit_request_id(self) -> str:
@@ -130,7 +216,7 @@ class Case:
             ordinal += 1
 
     def _same_product(self, request: Resource) -> bool:
-        return code_of(request["item"][0]["productOrService"], HCPCS) == self.hcpcs
+        return billed(request["item"][0]["productOrService"]) == self.hcpcs
 
     def answers_about(self, resource: Resource) -> set[str]:
         """What persons answered to the questions about one resource."""
@@ -138,23 +224,80 @@ class Case:
         return {answer for q in about if (answer := answer_of(q))}
 
     @property
-    def benefit(self) -> Resource | None:
-        """The payer's answer to the benefit request."""
-        response_id = derived_id(PREFIX, "CoverageEligibilityResponse", self.benefit_request_id)
+    def benefit_requests(self) -> tuple[Resource, ...]:
+        """Every benefit request for order, Coverage and drug, oldest first."""
+        own, coverage = reference(self.order), reference(self.coverage) if self.coverage else None
+        known = (r for r in self.facts.of("CoverageEligibilityRequest") if order_of(r) == own)
+        mine = (r for r in known if target(r["insurance"][0]["coverage"]) == coverage and self._same_product(r))
+        return tuple(sorted(mine, key=lambda r: datetime.fromisoformat(r["created"])))
+
+    @property
+    def latest_request(self) -> Resource | None:
+        """The benefit request made last."""
+        return next(reversed(self.benefit_requests), None)
+
+    @property
+    def asked_ids(self) -> frozenset[str]:
+        """Ids of every benefit request made."""
+        return frozenset(r["id"] for r in self.benefit_requests)
+
+    def answer_to(self, request: Resource) -> Resource | None:
+        """The payer's answer to one benefit request."""
+        response_id = derived_id(PREFIX, "CoverageEligibilityResponse", request["id"])
         return self.facts.at("CoverageEligibilityResponse/" + response_id)
+
+    @property
+    def benefit(self) -> Resource | None:
+        """The payer's answer to the latest benefit request it answered: it counts until a later one comes."""
+        answers = (self.answer_to(r) for r in reversed(self.benefit_requests))
+        return next((a for a in answers if a is not None), None)
+
+    @property
+    def benefits(self) -> tuple[Benefit, ...]:
+        """What the payer said last of this drug; an answer that is silent about it takes back none that was not."""
+        answers = (self.answer_to(r) for r in reversed(self.benefit_requests))
+        told = (benefits_in(a, self.hcpcs) for a in answers if a is not None)
+        return next((b for b in told if b), ())
+
+    @property
+    def manager(self) -> Payer | None:
+        """Who decides the pharmacy benefit, where that one is gone by: it alone pays, or a person chose it."""
+        known = self.policy.payer(self.payer.pharmacy_benefit) if self.payer and self.payer.pharmacy_benefit else None
+        if known is None:
+            return None
+        sides = sides_paying(self.benefits)
+        chosen = sides >= BOTH and self.chosen_benefit == PHARMACY
+        return known if sides == {PHARMACY} or chosen else None
+
+    @property
+    def chosen_benefit(self) -> str | None:
+        """The benefit a person chose where both could pay: `medical`, `pharmacy`, or None while nobody did."""
+        about = reference(self.coverage or self.order)
+        asked = derived_id(PREFIX, "authorization-question", self.order["id"], WHICH_BENEFIT, about)
+        return answer_of(self.facts.at("Task/" + asked) or {"status": "requested"})
+
+    @property
+    def reviewer(self) -> Payer | None:
+        """Who is asked to authorize: the payer, or who decides its pharmacy benefit."""
+        return self.manager or self.payer
+
+    @property
+    def coverage_digest(self) -> str:
+        """What the benefit rests on in the Coverage, as one comparable line."""
+        return digest(self.coverage) if self.coverage else ""
 
     @property
     def claim_id(self) -> str:
         """The id of the Claim for order, Coverage, reviewer, period and attempt; each `resubmit` is one more."""
-        attempt = 1 + sum(answer_of(q) == "resubmit" for q in self.questions if not _of_benefit(q))
+        attempt = 1 + sum(answer_of(q) in ANEW for q in self.own_questions if not _of_benefit(q))
         while not self.ended and self.facts.status("Claim/" + self._claim_id(attempt)) == "cancelled":
             attempt += 1
         return self._claim_id(attempt)
 
     def _claim_id(self, attempt: int) -> str:
         coverage = self.coverage["id"] if self.coverage else ""
-        payer = self.payer.id if self.payer else ""
-        return derived_id(PREFIX, "Claim", self.order["id"], coverage, payer, PERIOD, str(attempt))
+        payer = self.reviewer.id if self.reviewer else ""
+        return derived_id(PREFIX, "Claim", self.order["id"], coverage, payer, str(self.period), str(attempt))
 
     @property
     def claim(self) -> Resource | None:
@@ -162,15 +305,39 @@ class Case:
         return self.facts.at("Claim/" + self.claim_id)
 
     def answers_to(self, claim: Resource) -> tuple[Resource, ...]:
-        """The payer's answers to one Claim, oldest first."""
+        """The payer's own answers to one Claim, oldest first; what a person entered of it stands beside them."""
         wanted = "Claim/" + claim["id"]
-        return tuple(r for r in self.facts.of("ClaimResponse") if target(r.get("request")) == wanted)
+        found = (r for r in self.facts.of("ClaimResponse") if target(r.get("request")) == wanted)
+        return tuple(r for r in found if not is_entered(r))
 
 
 def case_of(order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> Case:
-    """The case of one order as the facts stand."""
-    on = starts_on(order) or at.astimezone(policy.site.sites[0].time_zone).date()
-    coverage = _coverage(order, facts, on)
+    """The case of one order as the facts stand, under the Coverage that pays first of those that could pay the drug.
+
+    It is in force on the first date of service; where none is any more, today: a plan that followed in mid-course.
+    """
+    today = policy.local_date(at)
+    on = starts_on(order) or today
+    coverages: list[Resource | None] = [*(in_force(order, facts, on) or in_force(order, facts, max(on, today)))]
+    cases = [_under(c, order, facts, policy, at) for c in coverages or [None]]
+    paying = [c for c in cases if _is_paid(c)] or cases[:1]
+    if len(paying) == 1:
+        return paying[0]
+    meant = competing([c.coverage for c in paying if c.coverage], order, facts)
+    asked = [(c.coverage, c.payer) for c in paying if c.coverage and c.coverage["id"] in meant]
+    found = in_order(asked, order, facts, policy, on)
+    first = next(c for c in paying if c.coverage is found.plans[0].coverage)
+    return replace(first, precedence=found)
+
+
+def _is_paid(case: Case) -> bool:
+    benefit = case.home_benefit
+    if benefit is None:
+        return site_of_care(case.order) == "home" or pays_in_chairs(case.payer)
+    return case.policy.pays(case.payer, benefit.value["drug"], case.starts)
+
+
+def _under(coverage: Resource | None, order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> Case:
     payers = (facts.at(target(p)) for p in (coverage or {}).get("payor", ()))
     organizations = [o for o in payers if o is not None]
     return Case(
@@ -190,20 +357,6 @@ def starts_on(order: Resource) -> date | None:
     return day((order.get("occurrencePeriod") or {}).get("start"))
 
 
-def _coverage(order: Resource, facts: Facts, on: date) -> Resource | None:
-    """The order's first Coverage in force on the first date of service, else the patient's first."""
-    named = [facts.at(target(i)) for i in order.get("insurance", ())]
-    subject = target(order["subject"])
-    others = [c for c in facts.of("Coverage") if target(c.get("beneficiary")) == subject]
-    return next((c for c in (*named, *others) if c is not None and _covers(c, on)), None)
-
-
-def _covers(coverage: Resource, on: date) -> bool:
-    period = coverage.get("period") or {}
-    first, last = day(period.get("start")) or date.min, day(period.get("end")) or date.max
-    return coverage.get("status") == "active" and first <= on <= last
-
-
 def _diagnoses(order: Resource, facts: Facts) -> Iterable[str]:
     conditions = (facts.at(target(r)) for r in order.get("reasonReference", ()))
     standing = (c for c in conditions if c is not None and not is_refuted(c))
@@ -214,6 +367,16 @@ def _diagnoses(order: Resource, facts: Facts) -> Iterable[str]:
 
 def _of_benefit(question: Resource) -> bool:
     return (target(question["focus"]) or "").startswith("CoverageEligibilityRequest/")
+
+
+def is_entered(response: Resource) -> bool:
+    """Whether a person entered an answer, and the payer did not send it."""
+    return any(i.get("system") == ENTERED for i in response.get("identifier", ()))
+
+
+def _is_ours(document: Resource) -> bool:
+    """A paper we wrote ourselves is evidence of nothing."""
+    return str(document["id"]).startswith(PREFIX + "-")
 
 
 def question_code(question: Resource) -> str | None:

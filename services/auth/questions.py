@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.auth.benefit.coordination import GROUP_FIRST, LISTED, MEDICARE_FIRST
 from services.auth.case import Case, question_code
-from services.auth.responses import FINAL, standing
+from services.auth.wire.responses import FINAL, standing
 from services.auth.words import COORDINATOR, PREFIX, QUESTION, ROLE_ID, TASK_CODE, concept, target
 from shared.core import Resource, derived_id, reference
 
@@ -16,19 +17,28 @@ OPEN = ("requested", "received", "accepted", "in-progress", "on-hold")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: its code, what it is about (`Type/id`), its text, and what keeps it apart from others like it."""
+    """One question: its code, what it is about (`Type/id`), its text, and what keeps it apart from others like it.
+
+    due     the last day on which its answer counts, where there is one.
+    reason  `Type/id` of what it rests on, where that is another thing.
+    """
 
     code: str
     focus: str
     text: str
     key: str = ""
+    due: str = ""
+    reason: str = ""
 
     def id_for(self, order: Resource) -> str:
         """Derived from order, question and what it is about."""
         return derived_id(PREFIX, "authorization-question", order["id"], self.code, self.key or self.focus)
 
 
+UNKNOWN = "verify it, then answer `confirmed` where it counts, or `rejected` to ask the payer anew."
+
 TEXTS: Mapping[str, str] = {
+    "held-authorization-unknown": f"The payer does not know the authorization the referral names: {UNKNOWN}",
     "benefit-refused-by-payer": "The payer refused the benefit request: correct it and answer `resubmit`, or verify "
     "the benefit another way and answer `required` where an authorization is needed.",
     "benefit-unreadable": "The payer's benefit answer cannot be read: answer `resubmit`, or verify the benefit another "
@@ -40,24 +50,50 @@ TEXTS: Mapping[str, str] = {
     "preauthorization-unreadable": "The payer's answer cannot be read: inquire, or answer `resubmit`.",
     "preauthorization-unsendable": "The request breaks what a payer may be sent, and was not sent: correct what is "
     "named, then answer `resubmit`.",
-    "payer-late": "The payer's decision is overdue: inquire with the payer, then answer `inquired`.",
+    "decision-due": "Answer `inquire` and the payer is asked where the request stands, or ask it another way whether "
+    "anything is missing and answer `inquired`; where it approves by telephone, `verbally-approved` with number, "
+    "period, who said it and when.",
+    "attachment-refused": "The payer did not take what it had asked for: send it another way, then answer `told`.",
+    "payer-late": "The payer's decision is overdue: answer `inquire` and it is asked where the request stands, or "
+    "inquire another way and answer `inquired`.",
+    "payer-keeps": "The payer did not take back a request we withdrew: tell it another way, then answer `told`.",
     "payer-contradicts": "The payer sent another final decision after the first: answer `keep` where the first holds, "
     "or `resubmit`.",
 }
 """Questions that come of an event and stay until they are answered or overtaken."""
 
+INQUIRED = ("inquire", "inquired")
+"""Answers after which a late payer has been inquired with: by us, by a person."""
+
 ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "coverage-order": (LISTED, GROUP_FIRST, MEDICARE_FIRST),
+    "attachment-refused": ("told",),
+    "appeal-outcome": ("overturned", "upheld"),
     "benefit-refused-by-payer": ("resubmit", "required"),
     "benefit-unreadable": ("resubmit", "required"),
     "benefit-unsendable": ("resubmit", "required"),
+    "decision-due": (*INQUIRED, "extended", "verbally-approved"),
+    "expedited-unsupported": ("expedited", "standard"),
+    "held-authorization-differs": ("confirmed", "rejected"),
+    "held-authorization-unknown": ("confirmed", "rejected"),
+    "home-partly-paid": ("accepted",),
+    "information-requested": ("attached", "told"),
     "no-criteria": ("submit",),
-    "order-changed": ("keep", "resubmit"),
+    "order-changed": ("keep", "resubmit", "update"),
+    "partly-authorized": ("accepted",),
     "payer-answer": ("resubmit",),
+    "peer-to-peer": ("overturned", "upheld"),
     "payer-contradicts": ("keep", "resubmit"),
-    "payer-late": ("inquired",),
+    "payer-keeps": ("told",),
+    "payer-late": (*INQUIRED, "extended", "verbally-approved"),
     "preauthorization-refused-by-payer": ("resubmit",),
     "preauthorization-unreadable": ("resubmit",),
     "preauthorization-unsendable": ("resubmit",),
+    "question-set": ("answered",),
+    "question-set-expired": ("resubmit",),
+    "question-set-unavailable": ("submit", "resubmit"),
+    "request-by-hand": ("approved", "denied"),
+    "which-benefit": ("medical", "pharmacy"),
 }
 """What a question may be answered; one that is not listed is closed by what corrects it, never by an answer."""
 
@@ -78,6 +114,8 @@ def asked(case: Case, question: Question) -> Resource:
         "for": dict(case.order["subject"]),
         "authoredOn": case.at.isoformat(),
         "owner": {"identifier": {"system": ROLE_ID, "value": COORDINATOR}},
+        **({"reasonReference": {"reference": question.reason}} if question.reason else {}),
+        **({"restriction": {"period": {"end": question.due}}} if question.due else {}),
         "input": [{"type": concept(QUESTION, question.code), "valueString": question.text}],
     }
 
@@ -95,19 +133,22 @@ def overtaken(case: Case, wanted: Iterable[str]) -> list[dict[str, Any]]:
     kept = set(wanted)
     return [
         {**q, "status": "cancelled", "statusReason": {"text": "Overtaken by what is known now."}}
-        for q in case.questions
+        for q in case.own_questions
         if q["status"] in OPEN and q["id"] not in kept and not stands(case, q)
     ]
 
 
 def stands(case: Case, question: Resource) -> bool:
     """Whether a question that came of an event is still one."""
-    rule = STANDING.get(question_code(question) or "")
-    return rule is not None and not case.ended and rule(case, target(question["focus"]) or "")
+    code = question_code(question) or ""
+    rule = STANDING.get(code)
+    over = case.ended and code not in OUTLASTING
+    return rule is not None and not over and rule(case, target(question["focus"]) or "")
 
 
 def _benefit_open(case: Case, focus: str) -> bool:
-    return focus == "CoverageEligibilityRequest/" + case.benefit_request_id and case.benefit is None
+    latest = case.latest_request
+    return latest is not None and focus == reference(latest) and case.answer_to(latest) is None
 
 
 def _claim_unanswered(case: Case, focus: str) -> bool:
@@ -133,18 +174,35 @@ def _claim_pended(case: Case, focus: str) -> bool:
     return {standing(claim, a) for a in case.answers_to(claim)} == {"pended"}
 
 
+def _pended_in_time(case: Case, focus: str) -> bool:
+    late = any(question_code(q) == "payer-late" and q["status"] in OPEN for q in case.own_questions)
+    return _claim_pended(case, focus) and not late
+
+
 def _claim_current(case: Case, focus: str) -> bool:
     return case.claim is not None and focus == reference(case.claim)
 
 
+def _not_taken_back(case: Case, focus: str) -> bool:
+    request = case.facts.at(focus)
+    return request is not None and all(standing(request, a) != "cancelled" for a in case.answers_to(request))
+
+
+OUTLASTING = ("payer-keeps",)
+"""Questions that matter although the order has ended."""
+
 STANDING: Mapping[str, Callable[[Case, str], bool]] = {
+    "attachment-refused": _claim_pended,
     "benefit-refused-by-payer": _benefit_open,
     "benefit-unreadable": _benefit_open,
     "benefit-unsendable": _benefit_open,
+    "held-authorization-unknown": _claim_unanswered,
     "preauthorization-refused-by-payer": _claim_unanswered,
     "preauthorization-unreadable": _latest_word_undecided,
     "preauthorization-unsendable": _claim_unanswered,
+    "decision-due": _pended_in_time,
     "payer-late": _claim_pended,
     "payer-contradicts": _claim_current,
+    "payer-keeps": _not_taken_back,
 }
 """How long a question that came of an event still stands."""

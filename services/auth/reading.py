@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from services.auth.words import references
 from shared.core import Resource, reference
+from shared.memo import of_each
 from shared.ports import Reader
 
 PARTIES = ("Medication", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Coverage")
@@ -27,10 +28,15 @@ async def gather_lane(reader: Reader, lane: str) -> dict[str, Resource]:
 
 
 def _unknown(known: dict[str, Resource]) -> list[str]:
-    cited = dict.fromkeys(r for resource in known.values() for r in references(resource))
+    cited = dict.fromkeys(r for resource in known.values() for r in _cited(resource))
     return [r for r in cited if r not in known and r.partition("/")[0] in PARTIES]
 
 
+@of_each
+def _cited(resource: Resource) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(references(resource)))
+
+
 async def _read(reader: Reader, wanted: Iterable[str]) -> dict[str, Resource]:
-    read = [await reader.read(literal.rpartition("/")[2]) for literal in wanted]
-    return {reference(r): r for r in read if r is not None}
+    read = await reader.several(literal.rpartition("/")[2] for literal in wanted)
+    return {reference(r): r for r in read.values()}

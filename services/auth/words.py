@@ -10,30 +10,48 @@ from typing import Any
 from shared.core import CANONICAL, IDENTIFIERS, Resource
 
 PREFIX = "au"
-PERIOD = "1"
-"""The ordinal of the authorization period; renewals count on from it."""
 
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 NPI = "http://hl7.org/fhir/sid/us-npi"
 UCUM = "http://unitsofmeasure.org"
+PLACE_OF_SERVICE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
 X12_REVIEW_ACTION = "https://codesystem.x12.org/005010/306"
+X12_PROGNOSIS = "https://codesystem.x12.org/005010/923"
+PROGNOSIS = "75328-5"
+"""LOINC code of a prognosis."""
+
+INFO_CANCELLED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/modifierextension-infoCancelled"
+"""Da Vinci PAS: an item of an earlier request that is asked for no more."""
 
 ANSWER = CANONICAL + "CodeSystem/answer"
+APPOINTMENT_KIND = CANONICAL + "CodeSystem/appointment-kind"
+BENEFIT = CANONICAL + "CodeSystem/benefit"
+BENEFIT_FINDING = CANONICAL + "CodeSystem/benefit-finding"
+CHANNEL = CANONICAL + "CodeSystem/acquisition-channel"
 CRITERION = CANONICAL + "CodeSystem/criterion"
 DRUG = CANONICAL + "CodeSystem/drug"
 GAP = CANONICAL + "CodeSystem/gap"
+HOME_VISIT = CANONICAL + "CodeSystem/home-visit-kind"
 OUTPUT = CANONICAL + "CodeSystem/preauthorization-output"
 QUESTION = CANONICAL + "CodeSystem/question"
 SITE_OF_CARE = CANONICAL + "CodeSystem/site-of-care"
 STATUS = CANONICAL + "CodeSystem/preauthorization-status"
 TASK_CODE = CANONICAL + "CodeSystem/task-code"
 
+AT_PAYER = CANONICAL + "StructureDefinition/at-payer"
+COVERAGE_ASSERTION = CANONICAL + "StructureDefinition/coverage-assertion"
+AUTHORIZATION_PERIOD = CANONICAL + "StructureDefinition/authorization-period"
+COST_SHARE = CANONICAL + "StructureDefinition/cost-share"
 DOSE = CANONICAL + "StructureDefinition/dose"
+EVENT_NUMBER = CANONICAL + "StructureDefinition/event-number"
 EVIDENCE = CANONICAL + "StructureDefinition/evidence"
 HOLD = CANONICAL + "StructureDefinition/hold"
+OCCASION = CANONICAL + "StructureDefinition/occasion"
 ORDER = CANONICAL + "StructureDefinition/order"
 REGIMEN = CANONICAL + "StructureDefinition/regimen"
 
+ENTERED = IDENTIFIERS + "entered"
+"""Names an answer by the Task on which a person entered it."""
 CHARGE_ID = IDENTIFIERS + "dose"
 PATIENT_ID = IDENTIFIERS + "patient"
 PAYER_ID = IDENTIFIERS + "payer"
@@ -73,15 +91,15 @@ def target(element: Mapping[str, Any] | None) -> str | None:
 
 def references(value: Any) -> Iterator[str]:
     """Every literal reference inside an element, in document order."""
-    match value:
-        case Mapping():
-            if found := target(value):
-                yield found
-            for inner in value.values():
+    if isinstance(value, dict):
+        if found := target(value):
+            yield found
+        for inner in value.values():
+            if inner.__class__ is not str:
                 yield from references(inner)
-        case list() | tuple():
-            for inner in value:
-                yield from references(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from references(inner)
 
 
 def task_code(task: Resource) -> str | None:
@@ -127,3 +145,24 @@ def number(value: Any) -> Decimal | None:
 def unversioned(resource: Resource) -> dict[str, Any]:
     """A stored resource as its owner would save it again."""
     return {k: v for k, v in resource.items() if k != "meta"}
+
+
+def order_of(resource: Resource) -> str | None:
+    """`ServiceRequest/id` of the order a resource of ours is about."""
+    return target((extension(resource, ORDER) or {}).get("valueReference"))
+
+
+def period_of(resource: Mapping[str, Any]) -> int:
+    """The ordinal of the period a request or a Task of ours is about; the first where none is said."""
+    return int((extension(resource, AUTHORIZATION_PERIOD) or {}).get("valuePositiveInt", 1))
+
+
+def period_said(ordinal: int) -> list[dict[str, Any]]:
+    """The extension that says a period; the first needs none."""
+    return [{"url": AUTHORIZATION_PERIOD, "valuePositiveInt": ordinal}] if ordinal > 1 else []
+
+
+def member_number(coverage: Mapping[str, Any]) -> str | None:
+    """The number by which a payer knows the member."""
+    numbers = (i["value"] for i in coverage.get("identifier", ()) if "value" in i)
+    return coverage.get("subscriberId") or next(numbers, None)

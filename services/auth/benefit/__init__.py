@@ -1,0 +1,1 @@
+"""What the payer covers, by which of several coverages, and how long that is known."""

@@ -1,0 +1,1 @@
+"""What is put on paper for payers without an interface, and for appeals."""

@@ -1,0 +1,1 @@
+"""What goes to a payer and comes back: Claims, Bundles, attachments, and how answers are read."""
