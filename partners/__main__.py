@@ -36,7 +36,8 @@ def application(asked: argparse.Namespace) -> FastAPI:
     if asked.lead_time is not None:
         agreed = replace(agreed, lead_time=timedelta(seconds=asked.lead_time))
     address = asked.address or f"http://{asked.host}:{asked.port}{prefix}"
-    app = create_app(asked.folder, asked.carepod, address=address, arranged=agreed, debug=asked.debug)
+    smtp = (asked.host, asked.smtp_port) if asked.smtp_port else None
+    app = create_app(asked.folder, asked.carepod, address=address, arranged=agreed, debug=asked.debug, smtp=smtp)
     if not prefix:
         return app
     outer = FastAPI(lifespan=app.router.lifespan_context, openapi_url=None)
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--arrangements", type=Path, default=DEMO, help="YAML file")
     parser.add_argument("--release-after", type=float, help="seconds until a pended Claim is decided")
     parser.add_argument("--lead-time", type=float, help="seconds until an ordered drug is on hand")
+    parser.add_argument("--smtp-port", type=int, help="takes mails on this port too")
     parser.add_argument("--debug", action="store_true", help="opens the debug routes")
     return parser
 

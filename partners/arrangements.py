@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
-from partners.ehr.tokens import Keys
+from partners.tokens import Keys
 
 DEMO = Path(__file__).with_name("arrangements.yaml")
 
@@ -23,7 +23,12 @@ class ArrangementError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrangements:
-    """`payers`: id -> (address notified, secret). `ehrs`: id -> client -> its JWKS (address, file or set)."""
+    """`payers`: id -> (address notified, secret). `ehrs`: id -> client -> its JWKS (address, file or set).
+
+    `agencies`: id, which is also its client id here -> client -> its JWKS.
+    `callers`: who may ask a payer's CDS services, by the issuer it calls itself -> its JWKS.
+    `others`: id -> what a referrer takes that takes no Tasks, and what that needs (`partners/ehr/others.py`).
+    """
 
     payers: Mapping[str, tuple[str, str]]
     ehrs: Mapping[str, Mapping[str, str | Mapping[str, Any]]]
@@ -32,6 +37,12 @@ class Arrangements:
     client_id: str
     release_after: timedelta
     lead_time: timedelta
+    gateway_key: str = ""
+    gateway_client: str = "patient-texts"
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    agencies: Mapping[str, Mapping[str, str | Mapping[str, Any]]] = field(default_factory=dict)
+    agency_answers_after: timedelta = timedelta(seconds=1)
+    callers: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
 
 
 def arrangements(carepod: str, path: Path = DEMO) -> Arrangements:
@@ -47,6 +58,12 @@ def arrangements(carepod: str, path: Path = DEMO) -> Arrangements:
             client_id=pharmacy["client_id"],
             release_after=timedelta(seconds=document["release_after_seconds"]),
             lead_time=timedelta(seconds=document["lead_time_seconds"]),
+            gateway_key=document["gateway"]["key"],
+            gateway_client=document["gateway"]["client_id"],
+            agencies={key: dict(a["clients"]) for key, a in document.get("agencies", {}).items()},
+            agency_answers_after=timedelta(seconds=document.get("agency_answers_after_seconds", 1)),
+            callers=dict(document.get("callers", {})),
+            others={key: dict(o) for key, o in document.get("others", {}).items()},
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ArrangementError(f"{path}: {type(error).__name__} {error}") from None

@@ -16,8 +16,12 @@ from partners.wire import refuse
 
 Handler = Callable[[], Awaitable[Response]]
 Kind = Literal[
+    "401",
+    "404",
     "429",
     "500",
+    "503",
+    "malformed",
     "504-before-store",
     "504-after-store",
     "disconnect-before-store",
@@ -25,9 +29,14 @@ Kind = Literal[
     "timeout",
     "slow",
     "duplicate-notification",
+    "lost-notification",
 ]
 WITHHELD_SECONDS = 20.0
 SLOW_SECONDS = 2.0
+
+
+_TOLD = {"duplicate-notification": "notify", "lost-notification": "lose"}
+"""Failure of a notification -> the operation it is ordered for."""
 
 
 class Ordered(BaseModel):
@@ -60,8 +69,8 @@ class Faults:
 
     def order(self, ordered: Ordered) -> None:
         """Stores one order. Raises Refused (400) for an operation this partner does not have."""
-        doubled = ordered.kind == "duplicate-notification"
-        known = frozenset({"notify"}) if doubled and self._notifies else frozenset() if doubled else self._operations
+        told = _TOLD.get(ordered.kind)
+        known = self._operations if told is None else frozenset({told}) if self._notifies else frozenset()
         if ordered.operation not in known:
             refuse(400, "value", f"operation must be one of {sorted(known)} for this kind", "operation")
         sql = "INSERT INTO fault (operation, kind, times, retry_after, seconds) VALUES (?, ?, ?, ?, ?)"
@@ -75,6 +84,10 @@ class Faults:
             return None
         self._store.run("UPDATE fault SET times = times - 1 WHERE id = ?", row["id"])
         return Fault(row["kind"], row["retry_after"], row["seconds"])
+
+    def repair(self) -> None:
+        """Takes back every failure ordered and not used up."""
+        self._store.run("UPDATE fault SET times = 0")
 
     async def around(self, operation: str, handle: Handler) -> Response:
         """Answers a request, or fails it as ordered."""
@@ -129,9 +142,30 @@ async def _too_many(fault: Fault, _handle: Handler) -> Response:
     return PlainTextResponse("too many requests", 429, {"Retry-After": f"{seconds:g}"})
 
 
+async def _unavailable(fault: Fault, _handle: Handler) -> Response:
+    seconds = 1 if fault.retry_after is None else fault.retry_after
+    return PlainTextResponse("unavailable", 503, {"Retry-After": f"{seconds:g}"})
+
+
+async def _unknown_token(_fault: Fault, _handle: Handler) -> Response:
+    return PlainTextResponse("unauthorized", 401, {"WWW-Authenticate": "Bearer"})
+
+
+async def _not_there(_fault: Fault, _handle: Handler) -> Response:
+    return PlainTextResponse("not found", 404)
+
+
+async def _malformed(_fault: Fault, _handle: Handler) -> Response:
+    return PlainTextResponse('{"resourceType": "ServiceRequest", "status": ', 200, media_type="application/fhir+json")
+
+
 _FAILING: Mapping[str, Callable[[Fault, Handler], Awaitable[Response]]] = {
+    "401": _unknown_token,
+    "404": _not_there,
+    "malformed": _malformed,
     "429": _too_many,
     "500": _broken,
+    "503": _unavailable,
     "504-before-store": _gateway,
     "504-after-store": _gateway_after,
     "disconnect-before-store": _cut,

@@ -82,8 +82,10 @@ class Timers:
     async def _rest(self) -> None:
         first = self._store.rows("SELECT min(at) AS at FROM timer")[0]["at"]
         seconds = None if first is None else max(0.0, first - self._now().timestamp())
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes with the event, and `stop` never ends.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,15 +24,19 @@ class Tasks:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def put(self, task: dict[str, Any], if_match: str | None, at: datetime) -> tuple[sqlite3.Row, bool]:
+    def put(self, task: dict[str, Any], condition: Mapping[str, str], at: datetime) -> tuple[sqlite3.Row, bool]:
         """Stores a version and says whether it is the first. The same content again is counted, not stored anew.
 
-        Raises Refused (412) where `If-Match` names another version than the current one.
+        `condition` holds the headers of the request. Raises Refused (412) where `If-Match` names another version than
+        the current one, or `If-None-Match` is `*` and there is one.
         """
         with self._store.transaction():
             current = self.current(task["id"])
+            if_match = condition.get("if-match")
             if if_match is not None and (current is None or if_match != etag(current)):
                 refuse(412, "conflict", "If-Match must name the current version")
+            if condition.get("if-none-match") == "*" and current is not None:
+                refuse(412, "conflict", "there is a version already")
             body = dumps(task)
             if current is not None and current["body"] == body:
                 sql = "UPDATE task SET received = received + 1 WHERE id = ? AND version = ?"

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from partners.clock import instant
-from partners.payer.facts import HCPCS
-from partners.payer.verdicts import CERTIFIED, MODIFIED, NOT_CERTIFIED, PENDED, Reason, Verdict
+from partners.payer.facts import CPT, HCPCS
+from partners.payer.information import Request, communication_request
+from partners.payer.verdicts import CANCELLED, CERTIFIED, MODIFIED, NOT_CERTIFIED, PENDED, Reason, Verdict
 from partners.references import literals
 
 PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
@@ -21,6 +22,7 @@ ACTIONS = {
     NOT_CERTIFIED: "Not Certified",
     PENDED: "Pending",
     MODIFIED: "Modified",
+    CANCELLED: "Cancelled",
 }
 _SUBMITTED = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/adjudication", "code": "submitted"}]}
 _ECHOED = ("patient", "insurer", "provider")
@@ -29,15 +31,27 @@ Json = dict[str, Any]
 
 
 def response_bundle(
-    request: Json, verdicts: Sequence[Verdict], *, number: str, version: int, payer: str, at: datetime
+    request: Json,
+    verdicts: Sequence[Verdict],
+    *,
+    number: str,
+    version: int,
+    payer: str,
+    at: datetime,
+    wanted: Sequence[Request] = (),
 ) -> Json:
     """The whole answer to a request Bundle.
 
-    `number` is the payer's number of this Claim; `version` counts its answers from 1 (pended, then decided).
+    `number` is the payer's number of this Claim; `version` counts its answers from 1 (pended, then decided); `wanted`
+    is what it asks for besides.
     """
     claim = request["entry"][0]["resource"]
     response = _claim_response(claim, verdicts, number, version, payer, at)
     url = _beside(request["entry"][0]["fullUrl"], response["id"])
+    asked = [communication_request(w, payer, (v.sequence for v in verdicts)) for w in wanted]
+    if asked:
+        response["communicationRequest"] = [{"reference": f"CommunicationRequest/{a['id']}"} for a in asked]
+    more = [{"fullUrl": url.replace(f"ClaimResponse/{response['id']}", _type_id(a)), "resource": a} for a in asked]
     return {
         "resourceType": "Bundle",
         "id": f"answer-{response['id']}",
@@ -45,7 +59,7 @@ def response_bundle(
         "identifier": request.get("identifier", {"system": _own(payer, "answer"), "value": response["id"]}),
         "type": "collection",
         "timestamp": instant(at),
-        "entry": [{"fullUrl": url, "resource": response}, *_echoed(request, claim)],
+        "entry": [{"fullUrl": url, "resource": response}, *more, *_echoed(request, claim)],
     }
 
 
@@ -119,7 +133,7 @@ def _issued(verdict: Verdict, begins: date, at: datetime) -> list[Json]:
 
 
 def _detail(verdict: Verdict, item: Json) -> Json:
-    codings = [c for c in item["productOrService"]["coding"] if c.get("system") == HCPCS]
+    codings = [c for c in item["productOrService"]["coding"] if c.get("system") in (HCPCS, CPT)]
     return {
         "extension": [
             {"url": "productOrServiceCode", "valueCodeableConcept": {"coding": codings}},

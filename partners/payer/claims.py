@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from partners.payer.information import Attached, Request
 from partners.payer.verdicts import Verdict
 from partners.store import Store
 from partners.wire import decoded, dumps
@@ -19,6 +20,12 @@ CREATE TABLE IF NOT EXISTS claim (
 CREATE TABLE IF NOT EXISTS answer (
   identifier TEXT NOT NULL, version INTEGER NOT NULL, verdicts TEXT NOT NULL, bundle TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (identifier, version));
+CREATE TABLE IF NOT EXISTS cancellation (
+  identifier TEXT PRIMARY KEY, of TEXT NOT NULL, received INTEGER NOT NULL, bundle TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS more (
+  tracking TEXT PRIMARY KEY, identifier TEXT NOT NULL, request TEXT NOT NULL, received INTEGER NOT NULL DEFAULT 0,
+  resources TEXT);
+CREATE TABLE IF NOT EXISTS revision (identifier TEXT PRIMARY KEY, of TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event (
   number INTEGER PRIMARY KEY, identifier TEXT NOT NULL, version INTEGER NOT NULL, bundle TEXT NOT NULL,
   sent INTEGER NOT NULL DEFAULT 0, settled TEXT, UNIQUE (identifier, version));
@@ -42,6 +49,18 @@ class Claims:
         if not self._store.run("UPDATE claim SET received = received + 1 WHERE identifier = ?", identifier):
             return None
         return self.current(identifier)
+
+    def cancelled_again(self, identifier: str) -> str | None:
+        """Counts one more of a known cancellation and returns what was answered to it; None for a new one."""
+        self._store.run("UPDATE cancellation SET received = received + 1 WHERE identifier = ?", identifier)
+        row = self._store.row("SELECT bundle FROM cancellation WHERE identifier = ?", identifier)
+        return None if row is None else str(row["bundle"])
+
+    def cancelled(self, identifier: str, of: str, bundle: dict[str, Any]) -> str:
+        """Stores what was answered to a new cancellation of a Claim, and returns it as JSON text."""
+        text = dumps(bundle)
+        self._store.run("INSERT INTO cancellation VALUES (?, ?, 1, ?)", identifier, of, text)
+        return text
 
     def add(self, identifier: str, value: str, number: str, request: str) -> None:
         self._store.run("INSERT INTO claim VALUES (?, ?, ?, 1, ?)", identifier, value, number, request)
@@ -77,6 +96,38 @@ class Claims:
         row = self._store.rows("SELECT number, request FROM claim WHERE identifier = ?", identifier)[0]
         return row["number"], decoded(row["request"])
 
+    def revises(self, identifier: str, of: str) -> None:
+        """Stores that a new Claim changes an earlier one."""
+        self._store.run("INSERT INTO revision VALUES (?, ?)", identifier, of)
+
+    def asked_for(self, identifier: str, requests: Sequence[Request]) -> None:
+        """Stores what more is wanted of a Claim."""
+        for request in requests:
+            values = (request.tracking, identifier, json.dumps(request.stored()))
+            self._store.run("INSERT INTO more (tracking, identifier, request) VALUES (?, ?, ?)", *values)
+
+    def lacking(self, identifier: str) -> list[Request]:
+        """What is wanted of a Claim and has not come."""
+        sql = "SELECT request FROM more WHERE identifier = ? AND resources IS NULL ORDER BY tracking"
+        return [Request(**json.loads(row["request"])) for row in self._store.rows(sql, identifier)]
+
+    def brought(self, attached: Attached) -> tuple[str, Request, bool] | None:
+        """The Claim and the request for more that a call answers, counted, and whether it is new; None if unknown."""
+        self._store.run("UPDATE more SET received = received + 1 WHERE tracking = ?", attached.tracking)
+        row = self._store.row("SELECT * FROM more WHERE tracking = ?", attached.tracking)
+        if row is None:
+            return None
+        return str(row["identifier"]), Request(**json.loads(row["request"])), row["resources"] is None
+
+    def keep(self, attached: Attached) -> None:
+        values = (dumps({"entry": list(attached.resources)}), attached.tracking)
+        self._store.run("UPDATE more SET resources = ? WHERE tracking = ?", *values)
+
+    def attachments(self, identifier: str) -> list[dict[str, Any]]:
+        """Every resource that was attached to a Claim."""
+        sql = "SELECT resources FROM more WHERE identifier = ? AND resources IS NOT NULL ORDER BY tracking"
+        return [r for row in self._store.rows(sql, identifier) for r in decoded(row["resources"])["entry"]]
+
     def called(self, value: str) -> list[str]:
         """The identities of the Claims whose identifier has this value."""
         sql = "SELECT identifier FROM claim WHERE value = ? OR identifier = ?"
@@ -103,12 +154,18 @@ class Claims:
     def _listed(self, row: sqlite3.Row) -> dict[str, Any]:
         system = row["identifier"].removesuffix("|" + row["value"])
         answers = self._store.rows("SELECT * FROM answer WHERE identifier = ? ORDER BY version", row["identifier"])
+        cancelled = self._store.rows("SELECT * FROM cancellation WHERE of = ? ORDER BY rowid", row["identifier"])
+        attached = self._store.rows("SELECT * FROM more WHERE identifier = ? ORDER BY tracking", row["identifier"])
+        updates = self._store.rows("SELECT of FROM revision WHERE identifier = ?", row["identifier"])
         events = self._store.rows("SELECT * FROM event WHERE identifier = ? ORDER BY number", row["identifier"])
         return {
             "identifier": {"system": system, "value": row["value"]},
             "number": row["number"],
             "received": row["received"],
             "answers": [_answered(a) for a in answers],
+            "cancellations": [{"identifier": c["identifier"], "received": c["received"]} for c in cancelled],
+            "updates": [row["of"].rpartition("|")[2] for row in updates],
+            "attachments": [{"wanted": a["tracking"], "received": a["received"]} for a in attached],
             "notifications": [{"event": e["number"], "sent": e["sent"], "settled": e["settled"]} for e in events],
         }
 

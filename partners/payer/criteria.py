@@ -19,6 +19,7 @@ _TESTS: Mapping[str, dict[str, Any]] = {
         "units": {"ng/ml": "1", "ug/l": "1", "mcg/l": "1", "µg/l": "1"},
     },
     "transferrin-saturation": {"codes": {"2502-3", "14801-5"}, "units": {"%": "1"}},
+    "immunoglobulin-g": {"codes": {"2465-3"}, "units": {"mg/dl": "1", "g/l": "100"}},
     "tuberculosis-screen": {
         "codes": {"45323-3", "64084-7", "71773-6", "71774-4", "82311-2"},
         "words": ("tubercul", "quantiferon", "tb screen", "tb test", "t-spot"),
@@ -55,10 +56,12 @@ def _any_begins(codes: frozenset[str], beginnings: list[str]) -> bool:
 
 
 def _laboratory(criterion: Criterion, facts: Facts, _item: Requested) -> Finding:
-    """The latest value of a test against `below` (less than) or `at_most`; a bound may differ by gender."""
+    """The latest value of a test against `below` (less than), `at_most` or `at_least`; a bound may differ by gender."""
     value = _value(_latest(criterion, facts), _TESTS[criterion["test"]]["units"])
     if value is None:
         return "not-documented"
+    if "at_least" in criterion:
+        return "met" if value >= Decimal(str(criterion["at_least"])) else "not-met"
     bound, strict = (criterion["below"], True) if "below" in criterion else (criterion["at_most"], False)
     limit = Decimal(str(bound.get(facts.gender, bound["female"]) if isinstance(bound, Mapping) else bound))
     return "met" if value < limit or (value == limit and not strict) else "not-met"
@@ -103,6 +106,21 @@ def _has_word(text: str, words: tuple[str, ...] | list[str]) -> bool:
     return any(word in text for word in words)
 
 
+def _document(criterion: Criterion, facts: Facts, _item: Requested) -> Finding:
+    """A current document in the Bundle says one of these words in its title or description."""
+    return "met" if any(_has_word(text, criterion["words"]) for text in facts.documents) else "not-documented"
+
+
+def _answered(criterion: Criterion, facts: Facts, _item: Requested) -> Finding:
+    """An item of the question set is answered by the value that is wanted, or by a number that is low enough."""
+    said = [value for link, value in facts.answers if link == criterion["item"]]
+    if not said:
+        return "not-documented"
+    if "at_most" in criterion:
+        return "met" if all(value <= criterion["at_most"] for value in said) else "not-met"
+    return "met" if criterion["says"] in said else "not-met"
+
+
 def _any_of(criterion: Criterion, facts: Facts, item: Requested) -> Finding:
     findings = {judge(c, facts, item) for c in criterion["of"]}
     return next((f for f in _BEST_FIRST if f in findings), "not-met")
@@ -123,6 +141,8 @@ CHECKS: Mapping[str, Callable[[Criterion, Facts, Requested], Finding]] = {
     "laboratory": _laboratory,
     "screened-negative": _screened_negative,
     "tried": _tried,
+    "document": _document,
+    "answered": _answered,
     "any-of": _any_of,
     "all-of": _all_of,
 }

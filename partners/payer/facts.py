@@ -11,6 +11,9 @@ from typing import Any
 from partners.references import found_in, target
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+CPT = "http://www.ama-assn.org/go/cpt"
+CERTIFICATION = "/extension-certificationType"
+INFO_CANCELLED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/modifierextension-infoCancelled"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 _VALID_RESULTS = {"final", "amended", "corrected"}
 _NO_CODES = {"373067005", "LA32-8", "N", "no", "not-tried", "never"}
@@ -43,12 +46,14 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """One Claim.item: product, units asked, and the day it begins where it says so."""
+    """One Claim.item: product, units asked, first day where it says so, whether it is withdrawn, whether it renews."""
 
     sequence: int
     hcpcs: str
     units: Decimal | None
     begins: date | None
+    cancelled: bool = False
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,9 @@ class Facts:
     results: tuple[Result, ...]
     mentions: tuple[Mention, ...]
     items: tuple[Requested, ...]
+    documents: tuple[str, ...] = ()
+    document_codes: frozenset[str] = frozenset()
+    answers: tuple[tuple[str, Any], ...] = ()
 
 
 def facts_of(bundle: Any) -> Facts:
@@ -84,7 +92,33 @@ def facts_of(bundle: Any) -> Facts:
         results=tuple(_result(r) for r in resources if _valid_result(r)),
         mentions=tuple(_mentions(resources, named, _day(claim.created) or date.min)),
         items=tuple(_requested(i) for i in claim.item or ()),
+        documents=tuple(
+            m.words for d in resources if _is_document(d) for m in _document(d, named, date.min) if m.happened
+        ),
+        document_codes=frozenset(c for d in resources if _is_document(d) for c in _codes(d.type)),
+        answers=tuple(a for r in resources if r.get_resource_type() == "QuestionnaireResponse" for a in answers_in(r)),
     )
+
+
+def answers_in(resource: Any) -> Iterator[tuple[str, Any]]:
+    """(linkId, value) of every answer of a QuestionnaireResponse (R4B model), whatever it stands in."""
+    for item in resource.item or ():
+        for given in item.answer or ():
+            yield str(item.linkId), _value(given)
+            yield from answers_in(given)
+        yield from answers_in(item)
+
+
+def _value(answer: Any) -> Any:
+    coding = answer.valueCoding
+    if coding is not None:
+        return str(coding.code)
+    plain = (answer.valueBoolean, answer.valueDecimal, answer.valueInteger, answer.valueDate, answer.valueString)
+    return next((v for v in plain if v is not None), None)
+
+
+def _is_document(resource: Any) -> bool:
+    return bool(resource.get_resource_type() == "DocumentReference")
 
 
 def _resources(bundle: Any) -> Iterator[Any]:
@@ -104,8 +138,8 @@ def member_of(coverage: Any) -> str | None:
 
 
 def product_of(concept: Any) -> str:
-    """The HCPCS code of a productOrService; empty where it has none."""
-    return next((str(c.code) for c in getattr(concept, "coding", None) or () if str(c.system) == HCPCS), "")
+    """The HCPCS or CPT code of a productOrService; empty where it has none."""
+    return next((str(c.code) for c in getattr(concept, "coding", None) or () if str(c.system) in (HCPCS, CPT)), "")
 
 
 def _coverage(claim: Any, named: Mapping[str, Any]) -> Any:
@@ -128,7 +162,14 @@ def _requested(item: Any) -> Requested:
     period = item.servicedPeriod
     begins = _day(item.servicedDate or (period and period.start))
     units = item.quantity.value if item.quantity else None
-    return Requested(int(item.sequence), product_of(item.productOrService), units, begins)
+    cancelled = any(str(e.url) == INFO_CANCELLED and e.valueBoolean for e in item.modifierExtension or ())
+    return Requested(int(item.sequence), product_of(item.productOrService), units, begins, cancelled, _renews(item))
+
+
+def _renews(item: Any) -> bool:
+    """Whether its certification type (X12 1322) is R."""
+    types = (e.valueCodeableConcept for e in item.extension or () if str(e.url).endswith(CERTIFICATION))
+    return any("R" in _codes(t) for t in types)
 
 
 def _valid_result(resource: Any) -> bool:

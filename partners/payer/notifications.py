@@ -11,12 +11,14 @@ TOPIC = "http://hl7.org/fhir/us/davinci-pas/SubscriptionTopic/PASSubscriptionTop
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 
 
-def notification(answer: dict[str, Any], *, event: int, at: datetime, base: str) -> dict[str, Any]:
+def notification(
+    answer: dict[str, Any], *, event: int, at: datetime, base: str, subscription: str = "pas"
+) -> dict[str, Any]:
     """The history Bundle: subscription status first, then the whole PAS response Bundle, as the guide's example has it.
 
     `event` counts from 1 for one payer; `base` is the payer's own address.
     """
-    subscription = f"{base}/Subscription/pas"
+    told = f"{base}/Subscription/{subscription}"
     focus = f"{base}/Bundle/{answer['id']}"
     return {
         "resourceType": "Bundle",
@@ -25,11 +27,32 @@ def notification(answer: dict[str, Any], *, event: int, at: datetime, base: str)
         "type": "history",
         "timestamp": instant(at),
         "entry": [
-            _entry(
-                f"{base}/Parameters/status-{event}", _status(subscription, focus, event, at), f"{subscription}/$status"
-            ),
+            _entry(f"{base}/Parameters/status-{event}", _status(told, focus, event, at), f"{told}/$status"),
             _entry(focus, answer, focus),
         ],
+    }
+
+
+def handshake(*, events: int, at: datetime, base: str, subscription: str) -> dict[str, Any]:
+    """The first notification of a Subscription: that it is about to be active."""
+    told = f"{base}/Subscription/{subscription}"
+    status = {
+        "resourceType": "Parameters",
+        "id": f"handshake-{subscription}",
+        "meta": {"profile": [BACKPORT + "backport-subscription-status-r4"]},
+        "parameter": [
+            {"name": "subscription", "valueReference": {"reference": told}},
+            {"name": "topic", "valueCanonical": TOPIC},
+            {"name": "status", "valueCode": "requested"},
+            {"name": "type", "valueCode": "handshake"},
+            {"name": "events-since-subscription-start", "valueString": str(events)},
+        ],
+    }
+    return {
+        "resourceType": "Bundle",
+        "type": "history",
+        "timestamp": instant(at),
+        "entry": [_entry(f"{base}/Parameters/handshake-{subscription}", status, f"{told}/$status")],
     }
 
 

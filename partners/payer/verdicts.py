@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from partners.payer.criteria import Criterion, judge
 from partners.payer.facts import Facts, Requested
 
-CERTIFIED, NOT_CERTIFIED, PENDED, MODIFIED = "A1", "A3", "A4", "A6"
+CERTIFIED, NOT_CERTIFIED, PENDED, MODIFIED, CANCELLED = "A1", "A3", "A4", "A6", "C"
 """X12 code source 306."""
 
 _RULES = Path(__file__).with_name("rules")
@@ -56,10 +57,12 @@ def rules_of(payer: str) -> Mapping[str, Any]:
     return rules
 
 
-def in_force(rules: Mapping[str, Any], member: str | None) -> bool:
-    """Whether this member id looks like one of this payer and is not terminated."""
+def in_force(rules: Mapping[str, Any], member: str | None, on: date | None = None) -> bool:
+    """Whether this member id looks like one of this payer and is not terminated; on a day, where one is given."""
     members = rules["members"]
-    return bool(member and re.fullmatch(members["shape"], member)) and member not in members["terminated"]
+    ends = members.get("ends", {}).get(member)
+    over = on is not None and ends is not None and on > ends
+    return bool(member and re.fullmatch(members["shape"], member)) and member not in members["terminated"] and not over
 
 
 def verdicts(rules: Mapping[str, Any], facts: Facts, *, reviewed: bool = False) -> tuple[Verdict, ...]:
@@ -67,11 +70,23 @@ def verdicts(rules: Mapping[str, Any], facts: Facts, *, reviewed: bool = False) 
     return tuple(_verdict(rules, facts, item, reviewed) for item in facts.items)
 
 
+def held_verdict(item: Requested, given: Mapping[str, Any]) -> Verdict:
+    """What an authorization given before says of one item: its units for its days, or nothing."""
+    units = given["units"].get(item.hcpcs)
+    if units is None:
+        reason = Reason("0F", "not-in-authorization", "The authorization does not name this service.")
+        return Verdict(item.sequence, NOT_CERTIFIED, item.hcpcs, reasons=(reason,))
+    return Verdict(item.sequence, CERTIFIED, item.hcpcs, str(units), given["days"])
+
+
 def _verdict(rules: Mapping[str, Any], facts: Facts, item: Requested, reviewed: bool) -> Verdict:
+    if item.cancelled:
+        return Verdict(item.sequence, CANCELLED, item.hcpcs)
     product = next((p for p in rules["products"] if item.hcpcs in p["hcpcs"]), None)
     if product is None or not in_force(rules, facts.member):
         key = "product-unknown" if product is None else "member-not-in-force"
         return Verdict(item.sequence, NOT_CERTIFIED, item.hcpcs, reasons=(Reason(**rules["refusals"][key]),))
+    product = _terms(product, facts, item)
     failed = [c for c in _criteria(product, facts) if judge(c, facts, item) != "met"]
     final = [c for c in failed if reviewed or not c.get("reviewed")]
     if final:
@@ -80,6 +95,13 @@ def _verdict(rules: Mapping[str, Any], facts: Facts, item: Requested, reviewed: 
     if not reviewed and (failed or _always_reviewed(rules, product, facts)):
         return Verdict(item.sequence, PENDED, item.hcpcs)
     return _authorized(product, item)
+
+
+def _terms(product: Mapping[str, Any], facts: Facts, item: Requested) -> Mapping[str, Any]:
+    """What this plan wants and grants of a product: of a renewal its own terms, of a plan group its own days."""
+    own = product.get("renewal", {}) if item.renews else {}
+    days = [d for group, d in product.get("days_of_groups", {}).items() if group in facts.groups and not item.renews]
+    return {**product, **own, **({"authorized_days": days[0]} if days else {})}
 
 
 def _criteria(product: Mapping[str, Any], facts: Facts) -> list[Criterion]:

@@ -15,8 +15,7 @@ Json = dict[str, Any]
 
 def dispense(order: Json, number: str, at: datetime) -> Json:
     """A MedicationDispense with status in-progress (on hand) for an order Bundle. `number` is the pharmacy's own."""
-    found = {r["resourceType"]: r for r in (e["resource"] for e in order["entry"])}
-    appointment, prescription = found["Appointment"], found["MedicationRequest"]
+    appointment, prescription = order_of(order, "Appointment"), order_of(order, "MedicationRequest")
     quantity = _quantity(prescription)
     return {
         "resourceType": "MedicationDispense",
@@ -28,6 +27,11 @@ def dispense(order: Json, number: str, at: datetime) -> Json:
         "authorizingPrescription": [{"reference": f"MedicationRequest/{prescription['id']}"}],
         "whenPrepared": instant(at),
     } | ({"quantity": quantity} if quantity else {})
+
+
+def order_of(order: Json, kind: str) -> Json:
+    """The resource of one kind in an order Bundle."""
+    return next(e["resource"] for e in order["entry"] if e["resource"]["resourceType"] == kind)
 
 
 def _medication(prescription: Json, order: Json) -> Json:

@@ -1,23 +1,28 @@
-"""The pharmacy at work: takes each order once, prepares it for its lead time, tells of it until heard or refused."""
+"""The pharmacy at work: takes each order once, prepares it for its lead time, tells of it until heard or refused.
+
+An order for a chair is on hand after the lead time. One for a home visit is promised at once, delivered when promised.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from starlette.responses import Response
 
-from partners.backend import TokenRefused, backend_token
+from partners.backend import TokenRefused
 from partners.clock import Clock
 from partners.faults import Faults
 from partners.keys import PrivateKey
-from partners.pharmacy.dispense import SYSTEM, dispense
+from partners.pharmacy import home
+from partners.pharmacy.dispense import SYSTEM, dispense, order_of
 from partners.store import Store
+from partners.telling import Customer, Telling, settled
 from partners.timers import Timers
-from partners.wire import FHIR_JSON, Issue, answer, decoded, dumps, outcome, refuse, resource_model
+from partners.wire import Issue, answer, decoded, dumps, outcome, refuse, resource_model
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pharmacy_order (
@@ -25,21 +30,11 @@ CREATE TABLE IF NOT EXISTS pharmacy_order (
   received INTEGER NOT NULL, body TEXT NOT NULL, status TEXT NOT NULL, dispense TEXT,
   attempts INTEGER NOT NULL DEFAULT 0, answer INTEGER,
   PRIMARY KEY (appointment, version));
+CREATE TABLE IF NOT EXISTS home_delivery (
+  number TEXT PRIMARY KEY, promised TEXT NOT NULL, ended TEXT, nobody_home INTEGER NOT NULL DEFAULT 0);
 """
 OPERATIONS = frozenset({"orders"})
-SCOPE = "system/MedicationDispense.c"
-TRY_AGAIN = {401, 408, 425, 429}
-"""Refusals that may be over by the next attempt: the token was too old, or too much was asked at once."""
-TOKEN_KEPT = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Where the pharmacy tells of what is ready: the FHIR base, the token endpoint, its client id there."""
-
-    fhir: str
-    token_url: str
-    client_id: str
+SCOPE = "system/MedicationDispense.c system/SupplyDelivery.c"
 
 
 class Pharmacy:
@@ -56,10 +51,10 @@ class Pharmacy:
         lead_time: timedelta,
     ) -> None:
         self.key = key
-        self._store, self._customer, self._http, self._now, self._lead_time = store, customer, http, now, lead_time
-        self._token: tuple[str, datetime] | None = None
+        self._store, self._now, self._lead_time = store, now, lead_time
+        self._telling = Telling(customer, key, http, now, SCOPE)
         self.faults = Faults(store, OPERATIONS)
-        self.timers = Timers(store, now, self._dispensed, at_once=4)
+        self.timers = Timers(store, now, self._worked, at_once=4)
 
     async def order(self, body: bytes) -> Response:
         """Takes an order: 201 the first time, 200 for the same visit at the same time again, or for one called off."""
@@ -91,8 +86,18 @@ class Pharmacy:
             "VALUES (?, ?, ?, ?, 1, ?, 'preparing')"
         )
         self._store.run(sql, appointment, version, start, number, body)
-        self.timers.set("dispense", number, self._now() + self._lead_time)
+        order, at = decoded(body), self._now()
+        if home.is_home(order_of(order, "Appointment")):
+            self._promise(number, home.promised(order, at, self._lead_time), at)
+        else:
+            self.timers.set("dispense", number, at + self._lead_time)
         return number
+
+    def _promise(self, number: str, promised: datetime, at: datetime) -> None:
+        sql = "INSERT INTO home_delivery (number, promised) VALUES (?, ?)"
+        self._store.run(sql, number, promised.isoformat())
+        self.timers.set("promise", number, at)
+        self.timers.set("deliver", number, promised)
 
     def _ended(self, appointment: str, status: str) -> str:
         """What was ordered for this visit and is not ready yet is not prepared any more."""
@@ -101,55 +106,103 @@ class Pharmacy:
             "WHERE appointment = ? AND status = 'preparing' AND dispense IS NULL RETURNING number"
         )
         for row in self._store.rows(sql, status, appointment):
-            self.timers.clear("dispense", row["number"])
+            for kind in ("dispense", "promise", "deliver"):
+                self.timers.clear(kind, row["number"])
+            if self._store.row("SELECT number FROM home_delivery WHERE number = ?", row["number"]) is not None:
+                self.timers.set("abandon", row["number"], self._now())
         return f"what was ordered for this visit is {status}"
 
-    async def _dispensed(self, _kind: str, number: str) -> bool:
-        """Tells of one order; True once it was taken or refused for good."""
-        row = self._store.rows("SELECT * FROM pharmacy_order WHERE number = ?", number)[0]
-        try:
-            response = await self._told(self._written(row), number)
-        except (httpx.HTTPError, TokenRefused):
-            return self._noted(number, None, "preparing")
-        if response.is_success:
-            return self._noted(number, response.status_code, "on-hand")
-        if response.is_client_error and response.status_code not in TRY_AGAIN:
-            return self._noted(number, response.status_code, "refused")
-        self._token = None
-        return self._noted(number, response.status_code, "preparing")
+    # Telling of it
 
-    def _written(self, row: sqlite3.Row) -> str:
+    async def _worked(self, kind: str, number: str) -> bool:
+        """Does what is due of one order; True once it was taken or refused for good."""
+        work: Mapping[str, Callable[[str], Awaitable[list[httpx.Response]]]] = {
+            "dispense": self._dispensed,
+            "promise": self._promised,
+            "deliver": self._delivered,
+            "abandon": self._abandoned,
+        }
+        try:
+            told = (await work[kind](number))[-1]
+        except (httpx.HTTPError, TokenRefused):
+            return self._noted(kind, number, None)
+        return self._noted(kind, number, told)
+
+    async def _dispensed(self, number: str) -> list[httpx.Response]:
+        text = self._written(number, lambda order, at: dispense(order, number, at))
+        return [await self._telling.post("MedicationDispense", text, f"{SYSTEM}|{number}")]
+
+    async def _promised(self, number: str) -> list[httpx.Response]:
+        row = self._delivery(number)
+        text = dumps(home.supplies(self._order(number), number, datetime.fromisoformat(row["promised"]), "in-progress"))
+        return [await self._telling.post("SupplyDelivery", text, f"{home.SYSTEM}|{number}")]
+
+    async def _delivered(self, number: str) -> list[httpx.Response]:
+        """Drug and supplies, handed over together, or both brought back because nobody was there."""
+        there = not self._delivery(number)["nobody_home"]
+        text = self._written(number, lambda order, at: home.handed_over(order, number, at, delivered=there))
+        drug = await self._telling.post("MedicationDispense", text, f"{SYSTEM}|{number}")
+        if not drug.is_success:
+            return [drug]
+        return [drug, await self._told_of_supplies(number, "completed" if there else "abandoned")]
+
+    async def _abandoned(self, number: str) -> list[httpx.Response]:
+        return [await self._told_of_supplies(number, "abandoned")]
+
+    async def _told_of_supplies(self, number: str, status: str) -> httpx.Response:
+        """The same SupplyDelivery as was promised, as it ended; it ends once, so that every attempt says the same."""
+        ended = self._delivery(number)["ended"] or self._now().isoformat()
+        self._store.run("UPDATE home_delivery SET ended = ? WHERE number = ?", ended, number)
+        text = dumps(home.supplies(self._order(number), number, datetime.fromisoformat(ended), status))
+        return await self._telling.post("SupplyDelivery", text)
+
+    def _written(self, number: str, write: Callable[[dict[str, Any], datetime], dict[str, Any]]) -> str:
         """The MedicationDispense, written once, so that every attempt says the same."""
+        row = self._row(number)
         if row["dispense"] is None:
-            text = dumps(dispense(decoded(row["body"]), row["number"], self._now()))
-            self._store.run("UPDATE pharmacy_order SET dispense = ? WHERE number = ?", text, row["number"])
+            text = dumps(write(decoded(row["body"]), self._now()))
+            self._store.run("UPDATE pharmacy_order SET dispense = ? WHERE number = ?", text, number)
             return text
         return str(row["dispense"])
 
-    async def _told(self, text: str, number: str) -> httpx.Response:
-        headers = {
-            "Authorization": f"Bearer {await self._bearer()}",
-            "Content-Type": FHIR_JSON,
-            "If-None-Exist": f"identifier={SYSTEM}|{number}",
-        }
-        url = f"{self._customer.fhir}/MedicationDispense"
-        return await self._http.post(url, content=text.encode(), headers=headers)
-
-    async def _bearer(self) -> str:
-        at = self._now()
-        if self._token is None or self._token[1] <= at:
-            customer = self._customer
-            token = await backend_token(customer.token_url, customer.client_id, self.key, SCOPE, http=self._http, at=at)
-            self._token = (token, at + TOKEN_KEPT)
-        return self._token[0]
-
-    def _noted(self, number: str, status: int | None, now: str) -> bool:
+    def _noted(self, kind: str, number: str, told: httpx.Response | None) -> bool:
+        """Keeps how an attempt went, and how the order ended where this was its end; whether it is settled."""
+        done = told is not None and settled(told)
+        refused = done and told is not None and not told.is_success
+        now = self._row(number)["status"]
+        if now == "preparing" and (refused or (done and kind in ("dispense", "deliver"))):
+            now = "refused" if refused else self._end(kind, number)
+            self.timers.clear("deliver", number)
         sql = "UPDATE pharmacy_order SET attempts = attempts + 1, answer = ?, status = ? WHERE number = ?"
-        self._store.run(sql, status, now, number)
-        return now != "preparing"
+        self._store.run(sql, told.status_code if told is not None else None, now, number)
+        return done
+
+    def _end(self, kind: str, number: str) -> str:
+        if kind == "dispense":
+            return "on-hand"
+        return "undelivered" if self._delivery(number)["nobody_home"] else "delivered"
+
+    def _row(self, number: str) -> sqlite3.Row:
+        return self._store.rows("SELECT * FROM pharmacy_order WHERE number = ?", number)[0]
+
+    def _order(self, number: str) -> dict[str, Any]:
+        return decoded(self._row(number)["body"])
+
+    def _delivery(self, number: str) -> sqlite3.Row:
+        return self._store.rows("SELECT * FROM home_delivery WHERE number = ?", number)[0]
+
+    # What a test may ask and arrange
+
+    def nobody_home(self, appointment: str) -> bool:
+        """The next delivery for a visit finds nobody; whether one is on its way."""
+        sql = (
+            "UPDATE home_delivery SET nobody_home = 1 WHERE number IN "
+            "(SELECT number FROM pharmacy_order WHERE appointment = ? AND status = 'preparing')"
+        )
+        return self._store.run(sql, appointment) > 0
 
     def listing(self) -> list[dict[str, Any]]:
-        """What a test may ask: ids, counts and statuses, and nothing of a patient."""
+        """Ids, counts and statuses, and nothing of a patient."""
         shown = ("appointment", "version", "number", "received", "status", "attempts", "answer")
         return [{k: row[k] for k in shown} for row in self._store.rows("SELECT * FROM pharmacy_order ORDER BY rowid")]
 

@@ -12,10 +12,13 @@ from urllib.parse import parse_qs
 
 import httpx
 import jwt
+from fastapi import Request
+from starlette.responses import JSONResponse, Response
 
 from partners.backend import ASSERTION_TYPE
 from partners.clock import Clock
 from partners.store import Store
+from partners.wire import refuse
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jti (iss TEXT NOT NULL, jti TEXT NOT NULL, expires REAL NOT NULL, PRIMARY KEY (iss, jti));
@@ -26,6 +29,7 @@ ALGORITHMS = ("ES384", "RS384")
 KEY_TYPES = {"ES384": "EC", "RS384": "RSA"}
 LONGEST = timedelta(minutes=5)
 TOKEN_LIVES = timedelta(minutes=5)
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _SCOPE = re.compile(r"system/([A-Za-z]+|\*)\.(read|write|\*|(?=[cruds])c?r?u?d?s?)")
 
 Keys = Callable[[str], Awaitable[list[Mapping[str, Any]]]]
@@ -45,10 +49,25 @@ def invalid_client(description: str) -> OAuthError:
 
 
 class Tokens:
-    """The token endpoint of one EHR. `clients`: client id -> its keys; `url` is the audience an assertion must name."""
+    """A partner's token endpoint. `clients`: client id -> its keys; `url` is the audience an assertion must name."""
 
     def __init__(self, store: Store, now: Clock, url: str, clients: Mapping[str, Keys]) -> None:
         self._store, self._now, self._url, self._clients = store, now, url, clients
+
+    async def answered(self, form: bytes) -> Response:
+        """The answer to a token request: a token, or why there is none."""
+        try:
+            return JSONResponse(await self.given(form), headers=_NO_STORE)
+        except OAuthError as error:
+            return JSONResponse({"error": error.code, "error_description": error.description}, 400, _NO_STORE)
+
+    def require(self, request: Request, kind: str, *actions: str) -> None:
+        """Raises Refused: 401 without a valid token, 403 where its scope allows none of these actions."""
+        scope = self.scope_of(request.headers.get("authorization"), self._now())
+        if scope is None:
+            refuse(401, "login", "a valid bearer token is required")
+        if not any(allows(scope, kind, action) for action in actions):
+            refuse(403, "forbidden", f"the token's scope must allow system/{kind}.{actions[0]}")
 
     async def given(self, form: bytes) -> dict[str, Any]:
         """Answers a token request. Raises OAuthError."""
@@ -61,15 +80,22 @@ class Tokens:
         return self._made(client, _scope(fields.get("scope", "")))
 
     async def _authenticated(self, assertion: str) -> str:
+        _, claims = _read(assertion)
+        if claims.get("iss") != claims.get("sub"):
+            raise invalid_client("iss and sub must both be a registered client")
+        return await self.proven(assertion)
+
+    async def proven(self, assertion: str) -> str:
+        """The client that signed a JWT for this address, fresh and never seen before. Raises OAuthError."""
         header, claims = _read(assertion)
         client = claims.get("iss")
-        if not isinstance(client, str) or client != claims.get("sub") or client not in self._clients:
-            raise invalid_client("iss and sub must both be a registered client")
+        if not isinstance(client, str) or client not in self._clients:
+            raise invalid_client("iss must be a registered client")
         key = await self._key(client, header)
         try:
             jwt.decode(assertion, key, algorithms=[header["alg"]], options=_SIGNATURE_ONLY, audience=self._url)
         except jwt.InvalidAudienceError:
-            raise invalid_client("aud must be the address of this token endpoint") from None
+            raise invalid_client("aud must be the address of this endpoint") from None
         except jwt.PyJWTError:
             raise invalid_client("the signature must be made with the registered key of this kid") from None
         self._fresh(client, claims)
@@ -114,7 +140,7 @@ class Tokens:
 
 
 _SIGNATURE_ONLY: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
-"""Times are judged by this EHR's own clock, in `_fresh`."""
+"""Times are judged by the partner's own clock, in `_fresh`."""
 
 
 def _read(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
