@@ -9,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from contracts.catalogue import asyncapi, definitions, drawing, page, referrals
+from contracts.catalogue import asyncapi, definitions, drawing, ladder, page, referrals
 from contracts.catalogue.declarations import DeclarationError, demo_services
+from services.auth.rules import RULES
+from services.auth.tasks import TASK_STATUS
 from shared.borders import unknown_profiles
 from shared.core import Resource, Service
 
@@ -31,6 +33,7 @@ def pages(services: Sequence[Service]) -> Iterator[tuple[str, str]]:
     yield "messages.md", page.page(services)
     yield "referrals.md", referrals.page()
     yield page.MAP, drawing.drawing(services)
+    yield "preauthorization.svg", ladder.drawing(RULES, TASK_STATUS)
     yield "capability/CapabilityStatement-carepod.json", _json(definitions.statement(services))
     yield "capability/MessageDefinitions.json", _json(definitions.messages(services))
     for operation in definitions.operations(services):

@@ -32,6 +32,10 @@ _DESCRIPTION = (
 )
 _KEYS = "Routing key: the type of the focus; as CC, one key for each other type inside. A queue gets a message once."
 _PARTITION = "crc32 of the lane, modulo the number of partitions of the deployment."
+_QUEUE = (
+    "One quorum queue for each partition, with a single active consumer. A message under the queue's own name is a "
+    "backfill for this service alone (`eventUri` .../message/backfilled): what its producer owns in one lane, as now."
+)
 _PARKED = (
     "What the broker could not hand over; what was handed over and not understood stands in the service's own inbox, "
     "with a Task that asks a person."
@@ -115,12 +119,12 @@ def _queue(service: Service, heard: Sequence[Said]) -> Node:
     return {
         "address": address,
         "title": f"What {service.name} hears",
-        "description": "One quorum queue for each partition, with a single active consumer.",
+        "description": _QUEUE,
         "messages": _named(heard),
         "parameters": {"partition": _partition()},
         "bindings": _bound_queue(address),
         "x-arguments": {**QUORUM, **ACTIVE},
-        "x-bound-to": [f"{kind}.p{{partition}}" for kind in sorted(service.listens)],
+        "x-bound-to": [*(f"{kind}.p{{partition}}" for kind in sorted(service.listens)), address],
         "x-policy": policy["definition"],
     }
 

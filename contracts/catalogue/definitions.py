@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.catalogue.declarations import Said, profile_of, said_by, type_of
-from shared.core import Operation, Resource, Service
+from shared.core import Inquiry, Operation, Resource, Service
 from shared.messages import Catalogue
 from shared.settings import Settings
 from shared.version import VERSION
 from shared.web.capability import EDITION, Kinds, capability_statement, message_url, operation_url
+
+SEVERAL = {"preferred.missing"}
+"""Parts of an answer that come any number of times by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ def operations(services: Sequence[Service]) -> Iterator[Resource]:
     for service in services:
         for operation in sorted(service.operations, key=operation_url):
             yield _operation(operation)
+        for inquiry in sorted(service.inquiries, key=operation_url):
+            yield _inquiry(inquiry)
 
 
 def _published(url: str, title: str) -> dict[str, Any]:
@@ -100,8 +105,40 @@ def _operation(operation: Operation) -> Resource:
     }
 
 
-def _parameters(operation: Operation, within: str) -> Iterator[Mapping[str, Any]]:
+def _inquiry(inquiry: Inquiry) -> Resource:
+    sent = {
+        "name": "bundle",
+        "use": "in",
+        "min": 1,
+        "max": "1",
+        "documentation": "What a referral brings",
+        "type": "Bundle",
+    }
+    asked = [
+        {"name": name, "use": "in", "min": 0, "max": "1", "documentation": sentence, "type": fhir_type}
+        for name, fhir_type, sentence in inquiry.asks
+    ]
+    return {
+        "resourceType": "OperationDefinition",
+        **_published(operation_url(inquiry), inquiry.title),
+        "kind": "operation",
+        "description": inquiry.description,
+        "affectsState": False,
+        "code": inquiry.code,
+        "comment": "The Bundle is the body; the other parameters stand in the address. Nothing is stored.",
+        "system": True,
+        "type": False,
+        "instance": False,
+        "parameter": [sent, *asked, *_parameters(inquiry, "")],
+    }
+
+
+def _parameters(operation: Operation | Inquiry, within: str) -> Iterator[Mapping[str, Any]]:
     """The parameters of the answer; `a.b` is a part of `a`, and what is made of parts may come any number of times."""
+    always = {
+        name for name, kind, _ in operation.parts if kind and "." not in name and isinstance(operation, Operation)
+    }
+    always |= {name for name, _, _ in operation.parts[:1]}
     for name, fhir_type, sentence in operation.parts:
         above, _, own = name.rpartition(".")
         if above == within:
@@ -109,8 +146,8 @@ def _parameters(operation: Operation, within: str) -> Iterator[Mapping[str, Any]
             yield {
                 "name": own,
                 "use": "out",
-                "min": 0 if parts or within else 1,
-                "max": "*" if parts else "1",
+                "min": int(name in always),
+                "max": "*" if parts or name in SEVERAL else "1",
                 "documentation": sentence,
                 **({"part": parts} if parts else {"type": fhir_type}),
             }

@@ -15,11 +15,11 @@ from typing import Any
 
 from shared.settings import ROOT
 
-PREFIXES = {"intake": "in-", "auth": "au-", "scheduling": "sc-"}
+PREFIXES = {"intake": "in-", "auth": "au-", "nursing": "nu-", "scheduling": "sc-"}
 """How the ids of each service's own resources begin; what else it stores are copies of others'."""
 RECEIVED = {
     "payer": ("payer-*.sqlite", "select request from claim order by received"),
-    "ehr": ("ehr-*.sqlite", "select body from task order by id, version"),
+    "ehr": ("ehr-mercy.sqlite", "select body from task order by id, version"),
     "pharmacy": ("pharmacy.sqlite", "select body from pharmacy_order order by received"),
 }
 """Partner -> where it keeps what it was sent."""

@@ -33,6 +33,10 @@ US_CORE_PROFILES = {
     "condition-problems-health-concerns", "ServiceRequest": "servicerequest", "DocumentReference": "documentreference",
 }  # fmt: skip
 """What of a PAS request has a US Core profile; an Observation has one by its category."""
+OBSERVATIONS = {
+    "laboratory": "observation-lab", "survey": "simple-observation", "vital-signs": "vital-signs",
+}  # fmt: skip
+"""Category of an Observation -> its US Core profile; one without is held to be a laboratory result."""
 OURS = CANONICAL + "StructureDefinition/"
 ENVELOPES = frozenset({"message"})
 
@@ -89,7 +93,7 @@ def us_core(resource: Mapping[str, Any]) -> str:
     name = US_CORE_PROFILES.get(resource["resourceType"], "")
     if resource["resourceType"] == "Observation":
         codes = [c.get("code") for each in resource.get("category", ()) for c in each.get("coding", ())]
-        name = "vital-signs" if "vital-signs" in codes else "observation-lab"
+        name = next((OBSERVATIONS[c] for c in codes if c in OBSERVATIONS), OBSERVATIONS["laboratory"])
     return f"http://hl7.org/fhir/us/core/StructureDefinition/us-core-{name}" if name else ""
 
 
@@ -111,7 +115,7 @@ def of_package(name: str, packages: Path = PACKAGES) -> Iterator[Asked]:
 def ours_says(asked: Asked) -> list[Issue]:
     """The errors our own validator finds."""
     try:
-        resource = decode(asked.text.encode(), limit=50 * 1024 * 1024)
+        resource = decode(asked.text.encode(), limit=50 * 1024 * 1024, parts=None)
     except GateError as error:
         return list(error.issues)
     issues = validator(asked.packages, asked.ours).check(resource, asked.profiles, claimed=True)

@@ -16,6 +16,7 @@ Alias: $site-id = https://carepod.example/id/site
 Alias: $bser-status = http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS
 Alias: $condition-category = http://terminology.hl7.org/CodeSystem/condition-category
 Alias: $coverage-class = http://terminology.hl7.org/CodeSystem/coverage-class
+Alias: $cpt = http://www.ama-assn.org/go/cpt
 Alias: $hcpcs = http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets
 Alias: $icd-10-cm = http://hl7.org/fhir/sid/icd-10-cm
 Alias: $identifier-type = http://terminology.hl7.org/CodeSystem/v2-0203

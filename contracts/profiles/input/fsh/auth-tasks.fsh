@@ -47,6 +47,7 @@ Parent: CoordinatorTask
 Id: preauthorization-task
 Title: "Where an authorization stands"
 Description: "Auth's word on one order: the stage in businessStatus; number, period, units, what is missing, verdicts and answers to held times in output."
+* ^version = "4.0"
 * insert OfOneOrder
 * insert OwnedBy(authorization-coordinator)
 * code = $task-code#preauthorization
@@ -62,7 +63,7 @@ Description: "Auth's word on one order: the stage in businessStatus; number, per
 * obeys cp-reason-told and cp-approval-whole
 * output.type from PreauthorizationOutputs (required)
 * insert SlicedByType(output)
-* output contains number 0..* and period 0..* and units 0..* and unitsLeft 0..* and missing 0..* and criterion 0..* and denialReason 0..* and preferred 0..* and holdAnswer 0..*
+* output contains number 0..* and period 0..* and units 0..* and unitsLeft 0..* and missing 0..* and criterion 0..* and denialReason 0..* and preferred 0..* and holdAnswer 0..* and benefitDrug 0..1 and benefitNursing 0..1 and benefitSupplies 0..1 and benefitTold 0..1 and costShare 0..* and allowedUntil 0..1
 * output[number].type = PreauthorizationOutput#number
 * output[number].value[x] only string
 * output[period].type = PreauthorizationOutput#period
@@ -73,14 +74,39 @@ Description: "Auth's word on one order: the stage in businessStatus; number, per
 * output[units].value[x] only Quantity
 * output[units].valueQuantity.value 1..1
 * output[units].valueQuantity.system 1..1
-* output[units].valueQuantity.system = $hcpcs
+* output[units].valueQuantity obeys cp-billing-system
 * output[units].valueQuantity.code 1..1
+* output[allowedUntil].type = PreauthorizationOutput#allowed-until
+* output[allowedUntil].value[x] only Period
+* output[allowedUntil].valuePeriod.start 1..1
+* output[allowedUntil].valuePeriod.end 1..1
 * output[unitsLeft].type = PreauthorizationOutput#units-left
 * output[unitsLeft].value[x] only Quantity
 * output[unitsLeft].valueQuantity.value 1..1
 * output[unitsLeft].valueQuantity.system 1..1
-* output[unitsLeft].valueQuantity.system = $hcpcs
+* output[unitsLeft].valueQuantity obeys cp-billing-system
 * output[unitsLeft].valueQuantity.code 1..1
+* output[benefitDrug].type = PreauthorizationOutput#benefit-drug
+* output[benefitDrug].value[x] only CodeableConcept
+* output[benefitDrug].valueCodeableConcept from Benefits (required)
+* output[benefitDrug].valueCodeableConcept.text 1..1
+* output[benefitNursing].type = PreauthorizationOutput#benefit-nursing
+* output[benefitNursing].value[x] only CodeableConcept
+* output[benefitNursing].valueCodeableConcept from Benefits (required)
+* output[benefitNursing].valueCodeableConcept.text 1..1
+* output[benefitSupplies].type = PreauthorizationOutput#benefit-supplies
+* output[benefitSupplies].value[x] only CodeableConcept
+* output[benefitSupplies].valueCodeableConcept from Benefits (required)
+* output[benefitSupplies].valueCodeableConcept.text 1..1
+* output[benefitTold].type = PreauthorizationOutput#benefit-told
+* output[benefitTold].extension contains Evidence named evidence 0..1
+* output[benefitTold].value[x] only Annotation
+* output[benefitTold].valueAnnotation.author[x] 1..1
+* output[benefitTold].valueAnnotation.time 1..1
+* output[costShare].type = PreauthorizationOutput#cost-share
+* output[costShare].extension contains CostShare named costShare 0..1
+* output[costShare].value[x] only CodeableConcept
+* output[costShare].valueCodeableConcept.text 1..1
 * output[missing].type = PreauthorizationOutput#missing
 * output[missing].value[x] only CodeableConcept
 * output[missing].valueCodeableConcept.coding 1..*
@@ -102,6 +128,58 @@ Description: "Auth's word on one order: the stage in businessStatus; number, per
 * output[holdAnswer].value[x] only Reference(Appointment)
 * output[holdAnswer].valueReference.reference 1..1
 
+Profile: RenewalTask
+Parent: CoordinatorTask
+Id: renewal-task
+Title: "Where the next period of an authorization stands"
+Description: "Auth's word on one period after the first: when its request is due, what of the response is missing, which of the next two doses no period covers, and what the payer granted."
+* insert OfOneOrder
+* insert OwnedBy(authorization-coordinator)
+* code = $task-code#renewal
+* extension contains AuthorizationPeriod named period 1..1
+* status from PreauthorizationTaskStatuses (required)
+* businessStatus 1..1
+* businessStatus from PreauthorizationStatuses (required)
+* businessStatus.coding 1..1
+* focus 1..1
+* focus only Reference(ServiceRequest)
+* focus.reference 1..1
+* authoredOn 1..1
+* note.text 1..1
+* obeys cp-reason-told and cp-approval-whole
+* output.type from PreauthorizationOutputs (required)
+* insert SlicedByType(output)
+* output contains startBy 1..1 and gapRisk 0..1 and number 0..* and period 0..* and units 0..* and unitsLeft 0..* and missing 0..* and criterion 0..*
+* output[startBy].type = PreauthorizationOutput#start-by
+* output[startBy].value[x] only date
+* output[gapRisk].type = PreauthorizationOutput#gap-risk
+* output[gapRisk].value[x] only Period
+* output[gapRisk].valuePeriod.start 1..1
+* output[gapRisk].valuePeriod.end 1..1
+* output[number].type = PreauthorizationOutput#number
+* output[number].value[x] only string
+* output[period].type = PreauthorizationOutput#period
+* output[period].value[x] only Period
+* output[period].valuePeriod.start 1..1
+* output[period].valuePeriod.end 1..1
+* output[units].type = PreauthorizationOutput#units
+* output[units].value[x] only Quantity
+* output[units].valueQuantity.value 1..1
+* output[units].valueQuantity.code 1..1
+* output[unitsLeft].type = PreauthorizationOutput#units-left
+* output[unitsLeft].value[x] only Quantity
+* output[unitsLeft].valueQuantity.value 1..1
+* output[unitsLeft].valueQuantity.code 1..1
+* output[missing].type = PreauthorizationOutput#missing
+* output[missing].value[x] only CodeableConcept
+* output[missing].valueCodeableConcept.coding 1..*
+* output[missing].valueCodeableConcept.text 1..1
+* output[criterion].type = PreauthorizationOutput#criterion
+* output[criterion].extension contains Evidence named evidence 0..1
+* output[criterion].value[x] only CodeableConcept
+* output[criterion].valueCodeableConcept.coding 1..1
+* output[criterion].valueCodeableConcept.text 1..1
+
 Profile: AppealTask
 Parent: CoordinatorTask
 Id: appeal-task
@@ -121,6 +199,7 @@ Parent: CoordinatorTask
 Id: authorization-question
 Title: "Question about an authorization"
 Description: "What auth cannot decide about a benefit or an authorization, asked of a person; what may be answered stands in authorization-answer."
+* ^version = "5.0"
 * insert OfOneOrder
 * insert OwnedBy(authorization-coordinator)
 * insert OneQuestion

@@ -31,8 +31,10 @@ Parent: CoverageEligibilityRequest
 Id: eligibility-request
 Title: "Benefit request"
 Description: "Auth asks a payer whether the drug of an order is covered and must be authorized."
+* ^version = "1.2"
 * id 1..1
 * insert OrderExtension
+* extension contains Occasion named occasion 0..1
 * insert OurIdentifier(eligibility)
 * status = #active
 * patient only Reference(Patient)
@@ -67,13 +69,35 @@ Description: "What a payer said of a benefit, kept as received but for id, patie
 * insurer.identifier.value 1..1
 * insurance.coverage.reference 1..1
 
+Profile: CoverageRequirements
+Parent: CoverageEligibilityResponse
+Id: coverage-requirements
+Title: "What an order needs"
+Description: "What a payer's own rules said of one order when asked by CDS Hooks (Da Vinci CRD), or in words why nothing is known: no answer in time, or none that can be relied on."
+* ^version = "1.0"
+* id 1..1
+* insert OrderExtension
+* extension contains CoverageAssertion named assertion 0..1
+* insert OurIdentifier(coverage-requirements)
+* status = #active
+* patient only Reference(Patient)
+* insert OneReference(patient)
+* insert OneReference(request)
+* disposition 1..1
+* insurer.identifier 1..1
+* insurer.identifier.system 1..1
+* insurer.identifier.system = "https://carepod.example/id/payer"
+* insurer.identifier.value 1..1
+
 Profile: PreauthorizationResponse
 Parent: ClaimResponse
 Id: preauthorization-response
 Title: "Answer to a request for authorization"
 Description: "What a payer answered to a request for authorization, kept as received but for id, patient, insurer, requestor and request, which are ours. Whatever satisfies the PAS 2.2.1 response satisfies this; what it means only auth says, in the Task preauthorization."
+* ^version = "1.1"
 * id 1..1
 * insert OrderExtension
+* extension contains Regimen named regimen 0..1
 * patient only Reference(Patient)
 * insert OneReference(patient)
 * insurer only Reference(Organization)
@@ -94,14 +118,15 @@ Parent: ChargeItem
 Id: dose-charge
 Title: "Charge of a dose"
 Description: "One row of the authorization ledger: the billing units of one HCPCS code for one dose, reserved (planned), given (billable) or given back (aborted)."
+* ^version = "2.0"
 * id 1..1
 * extension contains Hold named hold 0..1
 * insert OurIdentifier(dose)
-* identifier.value ^short = "<order id>|<dose number>|<HCPCS code>"
+* identifier.value ^short = "<order id>|<dose number, at home else kind and number of the visit>|<HCPCS or CPT code>"
 * status from ChargeStatuses (required)
 * code.coding 1..1
 * code.coding.system 1..1
-* code.coding.system = $hcpcs
+* code.coding obeys cp-billing-system
 * code.coding.code 1..1
 * subject only Reference(Patient)
 * subject.reference 1..1
@@ -109,7 +134,7 @@ Description: "One row of the authorization ledger: the billing units of one HCPC
 * quantity 1..1
 * quantity.value 1..1
 * quantity.system 1..1
-* quantity.system = $hcpcs
+* quantity obeys cp-billing-system
 * quantity.code 1..1
 * supportingInformation 1..2
 * supportingInformation only Reference(Appointment or ClaimResponse)

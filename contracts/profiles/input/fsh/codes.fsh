@@ -12,12 +12,19 @@ Title: "Task codes"
 Description: "What a Task of ours is about. The code says which service owns the Task and which profile it obeys."
 * ^caseSensitive = true
 * #referral "Referral" "Our answer to a placer: where the referral stands, and what it lacks. Owned by intake."
+* #referral-question "Question about two referrals" "Intake asks whether two referrals of the same therapy go on both, or which. Owned by intake."
+* #pull "Pull" "What intake reads of a sender's own system for a referral. Owned by intake."
 * #intake-question "Intake question" "What intake asks a person about a referral. Owned by intake."
 * #preauthorization "Prior authorization" "Where the payer's authorization of an order stands. Owned by auth."
 * #appeal "Appeal" "Whether a denial is appealed, and until when. Owned by auth."
+* #renewal "Renewal" "Where the authorization of an order's next period stands, and which doses it leaves uncovered. Owned by auth."
 * #authorization-question "Authorization question" "What auth asks a person about a benefit or an authorization. Owned by auth."
 * #chair "Chair visits" "Where the chair visits of an order stand. Owned by scheduling."
 * #scheduling-question "Scheduling question" "What scheduling asks a person about an order or a visit. Owned by scheduling."
+* #home-nursing "Home visits" "Where the home visits of an order stand. Owned by nursing."
+* #nursing-question "Nursing question" "What nursing asks a person about an order or a home visit. Owned by nursing."
+* #agency-visit "Agency visit" "One home visit asked of an outside nursing agency. Owned by nursing."
+* #hub-enrolment "Enrolment in a programme" "Whether a patient may have a programme's help with what he pays himself, and where his enrolment stands. Owned by auth."
 * #message-question "Message question" "A message between our services that could not be taken. Owned by whoever could not take it."
 
 ValueSet: TaskCodes
@@ -33,6 +40,16 @@ Description: "Kinds of infusion that differ in what is required before they may 
 * ^caseSensitive = true
 * #iv-iron "Intravenous iron" "Iron given into a vein."
 * #anti-tnf "Inhibitor of tumor necrosis factor" "Infliximab and its biosimilars."
+* #opat "Outpatient parenteral antibiotic" "Antibiotics given into a vein outside the hospital."
+* #immunoglobulin "Immunoglobulin" "Immunoglobulin into a vein or under the skin."
+* #anti-integrin "Inhibitor of integrin" "Natalizumab and vedolizumab."
+* #anti-cd20 "Antibody against CD20" "Rituximab, ocrelizumab and their biosimilars."
+* #complement-inhibitor "Complement inhibitor" "Eculizumab and ravulizumab."
+* #growth-factor "Growth factor of white cells" "Filgrastim, pegfilgrastim and their biosimilars."
+* #esa "Erythropoiesis stimulating agent" "Epoetin and darbepoetin."
+* #parenteral-nutrition "Parenteral nutrition" "Feeding through a vein."
+* #chemotherapy "Chemotherapy" "Drugs against cancer given by a pump."
+* #inotrope "Inotrope" "Milrinone and dobutamine."
 
 ValueSet: Therapies
 Id: therapy
@@ -51,6 +68,51 @@ Description: "Keys of the drug catalogue, which grows without a new version of t
 * #ferric-derisomaltose "Ferric derisomaltose" "Intravenous iron, billed by HCPCS J1437."
 * #infliximab "Infliximab" "The originator, billed by HCPCS J1745."
 * #infliximab-dyyb "Infliximab-dyyb" "A biosimilar of infliximab, billed by HCPCS Q5103."
+* #vancomycin "Vancomycin" "Antibiotic, billed by HCPCS J3373."
+* #ceftriaxone "Ceftriaxone" "Antibiotic, billed by HCPCS J0696."
+* #cefazolin "Cefazolin" "Antibiotic, billed by HCPCS J0690."
+* #cefepime "Cefepime" "Antibiotic, billed by HCPCS J0692."
+* #ertapenem "Ertapenem" "Antibiotic, billed by HCPCS J1335."
+* #meropenem "Meropenem" "Antibiotic, billed by HCPCS J2185."
+* #daptomycin "Daptomycin" "Antibiotic, billed by HCPCS J0878."
+* #gamunex-c "Immune globulin (Gamunex-C)" "Immune globulin, billed by HCPCS J1561."
+* #gammagard-liquid "Immune globulin (Gammagard Liquid)" "Immune globulin, billed by HCPCS J1569."
+* #privigen "Immune globulin (Privigen)" "Immune globulin, billed by HCPCS J1459."
+* #vedolizumab "Vedolizumab (Entyvio)" "Anti-integrin, billed by HCPCS J3380."
+* #natalizumab "Natalizumab (Tysabri)" "Anti-integrin, billed by HCPCS J2323."
+* #rituximab "Rituximab (Rituxan)" "Anti-CD20 antibody, billed by HCPCS J9312."
+* #ocrelizumab "Ocrelizumab (Ocrevus)" "Anti-CD20 antibody, billed by HCPCS J2350."
+* #eculizumab "Eculizumab (Soliris)" "Complement inhibitor, billed by HCPCS J1299."
+* #ravulizumab "Ravulizumab (Ultomiris)" "Complement inhibitor, billed by HCPCS J1303."
+* #pegfilgrastim "Pegfilgrastim (Neulasta)" "Growth factor, billed by HCPCS J2506."
+* #filgrastim "Filgrastim (Neupogen)" "Growth factor, billed by HCPCS J1442."
+* #epoetin-alfa "Epoetin alfa (Epogen)" "Erythropoiesis stimulating agent, billed by HCPCS J0885."
+* #darbepoetin-alfa "Darbepoetin alfa (Aranesp)" "Erythropoiesis stimulating agent, billed by HCPCS J0881."
+* #parenteral-nutrition "Parenteral nutrition with 74 to 100 g of protein a day" "Nutrition into a vein, billed by HCPCS B4197."
+* #fluorouracil "Fluorouracil" "Chemotherapy, billed by HCPCS J9190."
+* #milrinone "Milrinone" "Inotrope, billed by HCPCS J2260."
+* #dobutamine "Dobutamine" "Inotrope, billed by HCPCS J1250."
+* #ferumoxytol "Ferumoxytol (Feraheme)" "Intravenous iron, billed by HCPCS Q0138."
+* #iron-dextran "Iron dextran (Infed)" "Intravenous iron, billed by HCPCS J1750."
+* #ferric-gluconate "Sodium ferric gluconate (Ferrlecit)" "Intravenous iron, billed by HCPCS J2916."
+* #infliximab-abda "Infliximab-abda (Renflexis)" "Anti-TNF antibody, billed by HCPCS Q5104."
+* #infliximab-axxq "Infliximab-axxq (Avsola)" "Anti-TNF antibody, billed by HCPCS Q5121."
+* #rituximab-abbs "Rituximab-abbs (Truxima)" "Anti-CD20 antibody, billed by HCPCS Q5115."
+* #rituximab-pvvr "Rituximab-pvvr (Ruxience)" "Anti-CD20 antibody, billed by HCPCS Q5119."
+* #rituximab-arrx "Rituximab-arrx (Riabni)" "Anti-CD20 antibody, billed by HCPCS Q5123."
+* #pegfilgrastim-jmdb "Pegfilgrastim-jmdb (Fulphila)" "Growth factor, billed by HCPCS Q5108."
+* #pegfilgrastim-cbqv "Pegfilgrastim-cbqv (Udenyca)" "Growth factor, billed by HCPCS Q5111."
+* #pegfilgrastim-bmez "Pegfilgrastim-bmez (Ziextenzo)" "Growth factor, billed by HCPCS Q5120."
+* #pegfilgrastim-apgf "Pegfilgrastim-apgf (Nyvepria)" "Growth factor, billed by HCPCS Q5122."
+* #epoetin-alfa-epbx "Epoetin alfa-epbx (Retacrit)" "Erythropoiesis stimulating agent, billed by HCPCS Q5106."
+* #octagam "Immune globulin (Octagam)" "Immune globulin, billed by HCPCS J1568."
+* #gammaplex "Immune globulin (Gammaplex)" "Immune globulin, billed by HCPCS J1557."
+* #bivigam "Immune globulin (Bivigam)" "Immune globulin, billed by HCPCS J1556."
+* #asceniv "Immune globulin (Asceniv)" "Immune globulin, billed by HCPCS J1554."
+* #alyglo "Immune globulin (Alyglo)" "Immune globulin, billed by HCPCS J1552."
+* #panzyga "Immune globulin (Panzyga)" "Immune globulin, billed by HCPCS J1576."
+* #gammagard-sd "Immune globulin (Gammagard S/D)" "Immune globulin, billed by HCPCS J1566."
+* #piperacillin-tazobactam "Piperacillin and tazobactam (Zosyn)" "Antibiotic, billed by HCPCS J2543."
 
 CodeSystem: SiteOfCare
 Id: site-of-care
@@ -90,6 +152,17 @@ Description: "What an output of the Task referral tells the placer."
 * #appointment "Appointment" "A visit that is booked, or was kept."
 * #authorization "Authorization" "A number of the payer's authorization."
 * #question "Question" "A question of ours that is open."
+* #feedback "Feedback" "What came of a completed referral, in words."
+
+CodeSystem: AnswerWay
+Id: answer-way
+Title: "Ways to answer"
+Description: "How a placer is told where his referral stands: medium of the Communication that answers him."
+* ^caseSensitive = true
+* #task "Task" "Our Task, put to his system."
+* #document "Document" "A letter in a DocumentReference, posted to his system."
+* #notification "Notification" "A notification of his subscription."
+* #file "File" "A letter as a PDF file in a folder another system takes it from."
 
 ValueSet: ReferralOutputs
 Id: referral-output
@@ -118,6 +191,9 @@ Description: "The one vocabulary of what must hold before an infusion can happen
 * #drug-delivered "Drug delivered" "The drug has arrived at the patient's home."
 * #supplies-delivered "Supplies delivered" "The supplies have arrived at the patient's home."
 * #home-assessed "Home assessed" "The home has been found suitable."
+* #patient-at-home "Patient at home" "The patient lives, and is in no hospital."
+* #caregiver-present "Caregiver present" "Somebody in the home helps, where the therapy or the patient's age asks for it."
+* #first-dose-safe "First dose safe" "A first dose at home has orders for a reaction, and is of no drug excluded from it."
 
 ValueSet: VisitRequirements
 Id: visit-requirement
@@ -170,3 +246,33 @@ Id: hold-answer
 Title: "Answers to a hold"
 Description: "Every answer to the number of a held time."
 * include codes from system HoldAnswer
+
+CodeSystem: PatientNotice
+Id: patient-notice
+Title: "Notices to patients"
+Description: "What a patient, or who speaks for him, is told or asked: the category of a CommunicationRequest."
+* ^caseSensitive = true
+* #welcome "Welcome" "The referral has come, and nothing need be done now."
+* #consent-request "Consent request" "Does the patient agree to be treated?"
+* #address-confirmation "Address confirmation" "Can the patient be found at the address his supplies go to?"
+* #therapy-overview "Therapy overview" "What kind of therapy it is and what to expect."
+* #logistics "Logistics" "When and where the visits are."
+
+CodeSystem: NoticeMedium
+Id: notice-medium
+Title: "Media of notices"
+Description: "By what a notice goes to a patient: CommunicationRequest.medium, every one tried, the last is the current."
+* ^caseSensitive = true
+* #mail "Mail" "By the practice's mail server."
+* #text "Text" "To a telephone, by the gateway for texts."
+
+CodeSystem: NoticeReason
+Id: notice-reason
+Title: "Why a notice is not given"
+Description: "Why a notice waits, was withdrawn, or reached nobody: its statusReason."
+* ^caseSensitive = true
+* #quiet-hours "Quiet hours" "It is sent when the practice's hours for notices begin."
+* #another-question "Another question" "The patient is asked one thing at a time."
+* #not-wanted "Not wanted" "What it was about has ended or changed before it was sent."
+* #refused "Refused" "The medium did not take it for this address."
+* #unreached "Unreached" "No medium took it."

@@ -4,7 +4,7 @@ Profile: NoticeRequest
 Parent: CommunicationRequest
 Id: communication-request
 Title: "Notice to be given"
-Description: "Somebody outside is to be told something: what about, whom, and in which words. The words carry no patient data."
+Description: "Somebody outside is to be told something: what about, whom, and in which words. What is about a patient goes to him, or who speaks for him, alone."
 * id 1..1
 * about 1..*
 * about.reference 1..1
@@ -17,14 +17,12 @@ Description: "Somebody outside is to be told something: what about, whom, and in
 Profile: Notice
 Parent: Communication
 Id: communication
-Title: "Notice given"
-Description: "What was told to whom, and when. The words carry no patient data."
+Title: "Notice given, or reply to one"
+Description: "What was told to whom, and when, or what somebody replied. What is about a patient goes to him, or who speaks for him, alone."
+* ^version = "2.0"
 * id 1..1
 * obeys cp-notice-sent
 * basedOn only Reference(CommunicationRequest)
-* about 1..*
-* about.reference 1..1
-* recipient 1..*
 * payload 1..*
 * payload.content[x] only string or Reference
 

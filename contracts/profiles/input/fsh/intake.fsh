@@ -5,6 +5,7 @@ Parent: ServiceRequest
 Id: filler-order
 Title: "Filler order"
 Description: "Our own order for one therapy of one referral, made from the placer's: what, for whom, from when, where, and what it rests on."
+* ^version = "2.0"
 * insert OfIntake
 * obeys cp-order-complete
 * identifier ^slicing.discriminator.type = #value
@@ -50,7 +51,7 @@ Description: "Our own order for one therapy of one referral, made from the place
 * locationCode from https://carepod.example/fhir/ValueSet/site-of-care (required)
 * insurance only Reference(Coverage)
 * insurance.reference 1..1
-* supportingInfo only Reference(MedicationRequest or Observation or MedicationStatement or AllergyIntolerance or DocumentReference or Consent)
+* supportingInfo only Reference(MedicationRequest or Observation or MedicationStatement or AllergyIntolerance or DocumentReference or Consent or ClaimResponse)
 * supportingInfo.reference 1..1
 
 
@@ -77,9 +78,11 @@ Parent: CoordinatorTask
 Id: referral-task
 Title: "Referral"
 Description: "The placer's Task with our answer: where the referral stands, what is missing, and what came of it. What the placer wrote beside that stays his."
+* ^version = "2.1"
 * insert OfIntake
 * obeys cp-status-reason
-* extension contains placer-client named placerClient 0..1
+* obeys cp-closed-loop
+* extension contains placer-client named placerClient 0..1 and known-as named knownAs 0..* and task-lacks named taskLacks 0..*
 * identifier ^slicing.discriminator.type = #value
 * identifier ^slicing.discriminator.path = "type"
 * identifier ^slicing.rules = #open
@@ -107,7 +110,7 @@ Description: "The placer's Task with our answer: where the referral stands, what
 * output ^slicing.discriminator.type = #value
 * output ^slicing.discriminator.path = "type"
 * output ^slicing.rules = #open
-* output contains missing 0..* and authorization 0..* and appointment 0..* and question 0..*
+* output contains missing 0..* and authorization 0..* and appointment 0..* and question 0..* and feedback 0..1
 * output[missing] ^short = "What is missing, and what would be right"
 * output[missing].type = $referral-output#missing
 * output[missing].value[x] only CodeableConcept
@@ -128,6 +131,15 @@ Description: "The placer's Task with our answer: where the referral stands, what
 * output[question] ^short = "A question that is open"
 * output[question].type = $referral-output#question
 * output[question].value[x] only Reference(Task)
+* output[feedback] ^short = "What came of a completed referral"
+* output[feedback].type = $referral-output#feedback
+* output[feedback].value[x] only string
+
+
+Invariant: cp-closed-loop
+Description: "A completed referral says what came of it: at least one output."
+Expression: "status = 'completed' implies output.exists()"
+Severity: #error
 
 
 ValueSet: ReferralStatus
@@ -146,13 +158,15 @@ Description: "How the referral Task may stand once we have answered."
 ValueSet: ReferralBusinessStatus
 Id: referral-business-status
 Title: "Business status of a referral"
-Description: "The BSeR status codes we tell a placer: accepted, declined, scheduled, no-show, visit cancelled, cancellation requested, cancelled, completed."
+Description: "The BSeR status codes we tell a placer: created, accepted, declined, scheduled, no-show, visit cancelled, visit given, cancellation requested, cancelled, completed."
 * ^experimental = false
+* $bser-status#2.0
 * $bser-status#3.0
 * $bser-status#4.0
 * $bser-status#5.1.1
 * $bser-status#5.1.2
 * $bser-status#5.1.3
+* $bser-status#5.1.4
 * $bser-status#5.2
 * $bser-status#6.0
 * $bser-status#7.0
@@ -163,6 +177,7 @@ Parent: CoordinatorTask
 Id: intake-question
 Title: "Question of intake"
 Description: "What intake cannot decide: a person of one role answers with the output confirmed or rejected."
+* ^version = "2.0"
 * insert OfIntake
 * obeys cp-answered
 * partOf 1..1
@@ -185,7 +200,7 @@ Description: "What intake cannot decide: a person of one role answers with the o
 * input ^slicing.discriminator.type = #value
 * input ^slicing.discriminator.path = "type"
 * input ^slicing.rules = #open
-* input contains verification 0..1 and content 0..1 and identifier 0..1 and refused 0..1
+* input contains verification 0..1 and content 0..1 and identifier 0..1 and refused 0..1 and document 0..* and duplicateOf 0..1
 * input[verification] ^short = "Is the order right: drug, dose, route and rate?"
 * input[verification].type = $question#order-verification
 * input[verification].value[x] only string
@@ -198,6 +213,14 @@ Description: "What intake cannot decide: a person of one role answers with the o
 * input[refused] ^short = "The placer's system refused our answer"
 * input[refused].type = $question#placer-refused
 * input[refused].value[x] only string
+* input[document] ^short = "What is to be read"
+* input[document].type = $question#document
+* input[document].value[x] only Reference(DocumentReference or Binary)
+* input[document].valueReference.reference 1..1
+* input[duplicateOf] ^short = "The other patient of the same name and birth date"
+* input[duplicateOf].type = $question#duplicate-of
+* input[duplicateOf].value[x] only Reference(Patient)
+* input[duplicateOf].valueReference.reference 1..1
 
 
 Invariant: cp-answered
@@ -226,3 +249,15 @@ Description: "The questions of intake, and the digest of what one of them is abo
 * $question#order-content
 * $question#placer-identifier
 * $question#placer-refused
+* $question#transcription
+* $question#document
+* $question#countersignature
+* $question#countersignature-missing
+* $question#possible-duplicate
+* $question#duplicate-of
+* $question#nobody-to-tell
+* $question#language-unavailable
+* $question#patient-unreached
+* $question#patient-silent
+* $question#reply-unclear
+* $question#system-unread

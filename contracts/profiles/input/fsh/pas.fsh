@@ -9,9 +9,11 @@ Parent: Claim
 Id: pas-claim
 Title: "Request for authorization as sent"
 Description: "The Claim of a PAS request: as auth keeps it, without our own extensions, and every party by a reference that resolves in the Bundle."
+* ^version = "5.0"
 * insert OfPas
 * status = #active
 * insert PreauthorizationRequest
+* obeys cp-pas-taken-back-or-cancelled
 * insurer.reference 1..1
 * provider only Reference(Organization or PractitionerRole)
 * provider.reference 1..1
@@ -160,7 +162,8 @@ Profile: PasRequest
 Parent: Bundle
 Id: pas-request
 Title: "Request to a payer"
-Description: "What is posted to a payer's Claim/$submit: the Claim first, then every resource it cites, each once."
+Description: "What is posted to a payer's Claim/$submit: the Claim first, then every resource it cites, each once; of a request that changes another or takes it back, that one as well."
+* ^version = "5.0"
 * identifier 1..1
 * identifier.system 1..1
 * identifier.system = "https://carepod.example/id/claim"
@@ -177,7 +180,7 @@ Description: "What is posted to a payer's Claim/$submit: the Claim first, then e
 * entry ^slicing.discriminator.type = #type
 * entry ^slicing.discriminator.path = "resource"
 * entry ^slicing.rules = #open
-* entry contains claim 1..1 and patient 1..* and coverage 1..* and organization 2..* and role 0..* and practitioner 0..* and observation 0..* and condition 0..* and document 0..*
+* entry contains claim 1..2 and patient 1..* and coverage 1..* and organization 2..* and role 0..* and practitioner 0..* and observation 0..* and condition 0..* and document 0..*
 * entry[claim].resource only PasClaim
 * entry[patient].resource only PasBeneficiary
 * entry[coverage].resource only PasCoverage

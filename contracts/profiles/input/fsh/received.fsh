@@ -164,6 +164,14 @@ Description: "A DeviceUseStatement somebody sent, under our id and with referenc
 * insert OfIntake
 
 
+Profile: HeldAuthorization
+Parent: ClaimResponse
+Id: held-authorization
+Title: "Authorization held, as received"
+Description: "A ClaimResponse somebody sent with a referral, under our id and with references in our ids: an authorization the payer gave to another. Nothing counts of it before the payer has confirmed it."
+* insert OfIntake
+
+
 Profile: ReceivedMedicationDispense
 Parent: MedicationDispense
 Id: medication-dispense

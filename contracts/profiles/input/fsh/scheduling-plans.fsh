@@ -27,6 +27,7 @@ Parent: CoordinatorTask
 Id: chair-task
 Title: "Where the chair visits of an order stand"
 Description: "Scheduling's word on one order: the stage in businessStatus, what it waits for in statusReason."
+* ^version = "3.0"
 * insert OfOneOrder
 * insert OwnedBy(infusion-coordinator)
 * code = $task-code#chair
@@ -50,6 +51,7 @@ Parent: CoordinatorTask
 Id: scheduling-question
 Title: "Question about a visit"
 Description: "What scheduling cannot decide about an order or a visit, asked of a person."
+* ^version = "2.0"
 * insert OfOneOrder
 * insert OwnedBy(infusion-coordinator)
 * insert OneQuestion

@@ -33,11 +33,6 @@ Description: "A chair visit that has its time has its chair and its nurse."
 Severity: #error
 Expression: "(status = 'proposed' or status = 'cancelled') or (participant.actor.identifier.where(system = 'https://carepod.example/id/chair').exists() and participant.actor.identifier.where(system = 'https://carepod.example/id/nurse').exists())"
 
-Invariant: cp-visit-nursed
-Description: "A home visit that has its time has its nurse."
-Severity: #error
-Expression: "(status = 'proposed' or status = 'cancelled') or participant.actor.identifier.where(system = 'https://carepod.example/id/nurse').exists()"
-
 Profile: Visit
 Parent: Appointment
 Id: visit
@@ -69,6 +64,7 @@ Parent: Visit
 Id: chair-appointment
 Title: "Chair visit"
 Description: "One dose in an infusion chair of the practice: proposed for some days, held, booked, kept or not."
+* ^version = "2.0"
 * serviceCategory = AppointmentKind#chair
 * serviceType 1..1
 * serviceType.coding 1..1
@@ -83,15 +79,3 @@ Description: "One dose in an infusion chair of the practice: proposed for some d
 * insert ParticipantNamed(nurse, nurse, 0..1)
 * participant[nurse].extension contains NurseSeats named seats 1..1
 * obeys cp-visit-seated
-
-Profile: HomeVisitAppointment
-Parent: Visit
-Id: home-visit-appointment
-Title: "Home visit"
-Description: "One visit of a nurse to the patient's home: proposed for some days, held, booked, kept or not."
-* serviceCategory = AppointmentKind#home-visit
-* serviceType 1..*
-* supportingInformation only Reference(MedicationRequest)
-* supportingInformation.reference 1..1
-* insert ParticipantNamed(nurse, nurse, 0..1)
-* obeys cp-visit-nursed
