@@ -5,11 +5,13 @@ PYTHON ?=
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help environment demo test check lint format contracts contracts-check conformance conformance-files lock clean
+.PHONY: help environment demo test simulate chaos check lint format contracts contracts-check conformance conformance-files lock clean
 
 help:
 	@echo 'make demo    the main job, from a referral to a booked infusion, with nothing installed   ARGS="--once"'
 	@echo 'make test    every test, with RabbitMQ, PostgreSQL and Redis provided                     ARGS="-k iron"'
+	@echo 'make simulate  journeys under faults on a simulated clock, seed by seed                  ARGS="--seeds 50"'
+	@echo 'make chaos   faults on the real engines under load, about an hour: benchmarks/reports/chaos.md   ARGS="--fault 9,10"'
 	@echo 'make check   lint and the fast tests, no engine, about a minute'
 	@echo 'make lint    ruff, mypy, import-linter'
 	@echo 'make format  ruff format and the fixes ruff is sure of'
@@ -27,6 +29,12 @@ demo: environment
 
 test: environment conformance-files
 	@$(BIN)/python -m benchmarks.engines -- $(BIN)/python -m pytest $(ARGS)
+
+simulate: environment
+	@$(BIN)/carepod simulate $(ARGS)
+
+chaos: environment
+	@$(BIN)/python -m benchmarks.chaos --report benchmarks/reports $(ARGS)
 
 check: lint
 	@$(BIN)/python -m pytest -n 2 -m "not engines and not slow" $(ARGS)

@@ -73,6 +73,8 @@ def _numbered(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     filled = {k: _numbered(v) for k, v in value.items()}
+    if "family" in filled:
+        filled["family"] = f"{filled['family']} {_NUMBER}"
     if "subscriberId" in filled:
         filled["subscriberId"] = _member(filled["subscriberId"])
     match filled.get("system"), filled.get("value"):
@@ -88,8 +90,8 @@ def _numbered(value: Any) -> Any:
 
 
 def _member(text: str) -> str:
-    """A member number of the same length that ends in the referral's number."""
-    return text[: -len(_NUMBER)] + _NUMBER
+    """A member number of the same length that ends in the referral's number; Medicare's has letters there and stays."""
+    return text[: -len(_NUMBER)] + _NUMBER if text[-len(_NUMBER) :].isdecimal() else text
 
 
 def roomy_site(

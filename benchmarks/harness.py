@@ -8,10 +8,11 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,26 +24,30 @@ import httpx
 from benchmarks.engines import Engines
 from services import declared
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
-from shared.app import open_database
 from shared.cli.admin import add_client
 from shared.cli.push import SCOPES, Sender
+from shared.footing import open_database
 from shared.ports import Database, Row
 from shared.settings import ROOT, Settings, load_site
 from shared.smart.clients import registered
 from shared.smart.keys import SigningKey, key_file, public_jwks
 
-SERVICES = ("intake", "auth", "scheduling")
+SERVICES = ("intake", "auth", "scheduling", "nursing")
 EHR, DESK = "mercy-ehr", "practice-desk"
 """Clients: the EHR that refers, and the practice's own people, who see every patient where the site file says so."""
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For partners, who speak plain HTTP: reading certificates costs more than asking them."""
 GRACE = 30.0
 """Seconds a process may take to end when it is asked to."""
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now, and none that the system gives to somebody's outgoing connection before it is used."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Deployment:
     def __post_init__(self) -> None:
         self.names = SERVICES if self.engines else ("all",)
         self.ports = {name: free_port() for name in (*self.names, "partners")}
+        self.smtp_port = free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._databases: dict[str, Database] = {}
         self.base_url = f"http://127.0.0.1:{self.ports[self.names[0]]}"
@@ -72,7 +78,8 @@ class Deployment:
     def environment(self) -> dict[str, str]:
         """What every process gets."""
         peers = ",".join(f"{n}=http://127.0.0.1:{self.ports[n]}" for n in self.names) if self.engines else ""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("CAREPOD_")}
+        # What is installed has its bytecode; a shell that keeps none would have every start compile everything anew.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("CAREPOD_") and k != "PYTHONDONTWRITEBYTECODE"}
         return kept | dict(self.engines) | {
             "CAREPOD_FOLDER": str(self.folder),
             "CAREPOD_SECRETS": str(self.folder / "secrets"),
@@ -107,6 +114,9 @@ class Deployment:
             await migrate_sqlite(self.folder, [s.name for s in services])
         keys = {client: self.key(client) for client in (EHR, DESK)}
         keys["prairie-pharmacy"] = key_file(self.folder / "partners" / "pharmacy.key.pem")
+        for agency in site.home.agencies if site.home else ():
+            keys[agency.client] = key_file(self.folder / "partners" / f"agency-{agency.client}.key.pem")
+        keys["patient-texts"] = key_file(self.folder / "partners" / "gateway.key.pem")
         for client, key in keys.items():
             await add_client(settings, services, registered(client, client, json.dumps(public_jwks(key)), SCOPES))
         self._start_partners()
@@ -130,7 +140,7 @@ class Deployment:
         for name in self.names:
             await self.answering(name)
 
-    async def answering(self, name: str, path: str = "/health/ready", seconds: float = 60.0) -> None:
+    async def answering(self, name: str, path: str = "/health/ready", seconds: float = 180.0) -> None:
         """Waits until a process answers 200 at this path. Raises RuntimeError with its log when it has ended."""
         async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(seconds):
             while not await self._answers(http, f"http://127.0.0.1:{self.ports[name]}{path}"):
@@ -180,7 +190,7 @@ class Deployment:
 
     async def debug(self, path: str) -> Any:
         """A debug view of a partner."""
-        async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0, verify=PLAIN) as http:
             return (await http.get(f"{self.partners_url}/{path}")).raise_for_status().json()
 
     def _start_partners(self) -> None:
@@ -188,6 +198,7 @@ class Deployment:
             sys.executable, "-m", "partners", "--port", str(self.ports["partners"]), "--folder",
             str(self.folder / "partners"), "--carepod", self.base_url, "--address", self.partners_url, "--debug",
             "--release-after", str(self.release_after), "--lead-time", str(self.lead_time),
+            "--smtp-port", str(self.smtp_port),
         ]  # fmt: skip
         self.processes["partners"] = self._process("partners", command, self.environment)
 

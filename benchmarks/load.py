@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 CONNECTIONS = 64
-_BROKEN = (OSError, asyncio.IncompleteReadError, ValueError)
+_BROKEN = (OSError, asyncio.IncompleteReadError, LookupError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: HTTP status (0: none), seconds since the request was due, and its body."""
+    """One answer: HTTP status (0: none), seconds since the request was due, its body, and its Retry-After."""
 
     status: int
     seconds: float
     body: bytes = b""
+    retry_after: str | None = None
 
 
 @dataclass(slots=True)
@@ -59,7 +60,9 @@ class Connection:
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
-        self._token = token
+        self.token = token
+        self.retry_after: str | None = None
+        """What the last answer said of it."""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
@@ -68,10 +71,13 @@ class Connection:
             reader, writer = await self._opened()
             writer.write(self._head(len(body)) + body)
             await writer.drain()
-            return await _answer(reader)
+            status, headers, answer = await _answer(reader)
         except _BROKEN:
             self.close()
+            self.retry_after = None
             return 0, b""
+        self.retry_after = headers.get("retry-after")
+        return status, answer
 
     def close(self) -> None:
         if self._streams is not None:
@@ -85,17 +91,16 @@ class Connection:
 
     def _head(self, length: int) -> bytes:
         lines = (
-            f"POST {self._path} HTTP/1.1", f"Host: {self._host}:{self._port}", f"Authorization: Bearer {self._token}",
+            f"POST {self._path} HTTP/1.1", f"Host: {self._host}:{self._port}", f"Authorization: Bearer {self.token}",
             "Content-Type: application/fhir+json", f"Content-Length: {length}", "", "",
         )  # fmt: skip
         return "\r\n".join(lines).encode()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    names = (line.partition(":") for line in head[1:])
-    length = next(int(value) for name, _, value in names if name.lower() == "content-length")
-    return int(head[0].split(" ")[1]), await reader.readexactly(length)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+    return int(head[0].split(" ")[1]), headers, await reader.readexactly(int(headers["content-length"]))
 
 
 Post = Callable[[int], Awaitable[Answer]]
@@ -124,7 +129,7 @@ async def steady(send: Post, per_second: float, seconds: float) -> Tally:
     async def due(number: int) -> None:
         late = loop.time() - begun - number / per_second
         answer = await send(number)
-        tally.answers.append(Answer(answer.status, answer.seconds + max(0.0, late), answer.body))
+        tally.answers.append(replace(answer, seconds=answer.seconds + max(0.0, late)))
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(int(per_second * seconds)):
@@ -135,24 +140,27 @@ async def steady(send: Post, per_second: float, seconds: float) -> Tally:
 
 
 class Pool:
-    """Connections shared by many requests, each used by one at a time."""
+    """Connections shared by many requests, each used by one at a time; `token` gives one that is valid now."""
 
-    def __init__(self, url: str, token: str, body: Callable[[int], bytes], size: int = CONNECTIONS) -> None:
-        self._body, self._free = body, asyncio.Queue[Connection]()
-        self._all = [Connection(url, token) for _ in range(size)]
+    def __init__(
+        self, url: str, token: Callable[[], Awaitable[str]], body: Callable[[int], bytes], size: int = CONNECTIONS
+    ) -> None:
+        self._body, self._token, self._free = body, token, asyncio.Queue[Connection]()
+        self._all = [Connection(url, "") for _ in range(size)]
         for connection in self._all:
             self._free.put_nowait(connection)
 
     async def send(self, number: int) -> Answer:
         """Sends the body of this number on the next free connection."""
         loop = asyncio.get_running_loop()
-        body, begun = self._body(number), loop.time()
+        body, token, begun = self._body(number), await self._token(), loop.time()
         connection = await self._free.get()
+        connection.token = token
         try:
             status, answer = await connection.post(body)
         finally:
             self._free.put_nowait(connection)
-        return Answer(status, loop.time() - begun, answer)
+        return Answer(status, loop.time() - begun, answer, connection.retry_after)
 
     def close(self) -> None:
         for connection in self._all:

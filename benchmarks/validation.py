@@ -7,7 +7,6 @@ references and texts, so that what is remembered of values helps no more than it
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import platform
@@ -18,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -26,7 +24,8 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import resources
-from benchmarks.referrals import MISSED, Target, machine, rounded
+from benchmarks.program import run
+from benchmarks.referrals import Target, machine
 from shared.fhir.json import encode
 from shared.fhir.profiles import Validator, carepod, r4
 from shared.version import VERSION
@@ -178,21 +177,13 @@ def table(report: Mapping[str, Any]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 measured; 1 with `--check` when a target is missed."""
-    parser = argparse.ArgumentParser("benchmarks.validation", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="some seconds")
-    parser.add_argument("--check", action="store_true", help="exit 1 naming each target missed")
-    parser.add_argument("--report", type=Path, help="also write the report to this file")
-    asked = parser.parse_args(arguments)
-    report = measured(QUICK if asked.quick else Extent(), show=True)
-    Console(stderr=True).print(table(report))
-    text = json.dumps(rounded({**report, "quick": asked.quick}), indent=2)
-    print(text)
-    if asked.report:
-        asked.report.write_text(text + "\n", encoding="utf-8")
-    for target in report["targets"] if asked.check else ():
-        if not target["met"]:
-            print(f"missed: {target['figure']}: {target['measured']:.4g}, {target['wanted']}", file=sys.stderr)
-    return MISSED if asked.check and report["missed"] else 0
+    return run(
+        "benchmarks.validation",
+        __doc__,
+        arguments,
+        lambda quick: measured(QUICK if quick else Extent(), show=True),
+        table,
+    )
 
 
 if __name__ == "__main__":

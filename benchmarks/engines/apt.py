@@ -12,8 +12,13 @@ from pathlib import Path
 
 from benchmarks.engines.model import EnginesError
 
-PACKAGES = {"postgresql": "postgresql", "rabbitmq": "rabbitmq-server", "redis": "redis-server"}
-"""Engine -> Debian package."""
+PACKAGES = {
+    "postgresql": "postgresql",
+    "rabbitmq": "rabbitmq-server",
+    "redis": "redis-server",
+    "faketime": "libfaketime",
+}
+"""Engine, or what else a run of faults needs -> Debian package."""
 
 _GATE = Path("/usr/sbin/policy-rc.d")
 """Asked by Debian's package scripts before they start a service; 101 forbids it."""
