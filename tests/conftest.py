@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -17,6 +20,8 @@ import redis
 
 from benchmarks.engines import Engines, EnginesError
 from contracts.conformance.fetch import CASES
+from shared.fhir.json import decode_own
+from shared.store import texts
 
 # Time never decides a test: a busy machine makes an example slow, not wrong.
 hypothesis.settings.register_profile(
@@ -41,9 +46,16 @@ collect_ignore += (
         "partners/payer/test_submissions.py",
         "services/auth/test_pas_profiles.py",
         "shared/web/test_examples_pushed.py",
+        "shared/web/test_examples_referred.py",
     ]
 )
 """Tests on the published FHIR examples and packages, which may stand beside the checkout and are not part of it."""
+
+_ENDING = 120.0
+"""Seconds that may pass between the last test and the end of the process."""
+
+_ENDED = 5.0
+"""Seconds a thread may take to end once its module has."""
 
 _OF_ENGINES = {"engines", "database_url", "amqp_url", "redis_url"}
 """Fixtures that make a test one of `-m engines`."""
@@ -53,6 +65,42 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says what was not run, and why."""
     for name in collect_ignore:
         terminalreporter.write_line(f"not run: tests/{name} (what it reads is not at hand)")
+
+
+def pytest_unconfigure() -> None:
+    """A run that cannot end says where it stands, and ends."""
+    faulthandler.dump_traceback_later(_ENDING, exit=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads_ended() -> Iterator[None]:
+    """No module leaves a thread that the interpreter would wait for: the run would never end."""
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in set(threading.enumerate()) - before if _is_waited_for(t)]
+    for thread in left:
+        thread.join(_ENDED)
+    assert [t for t in left if t.is_alive()] == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stored_unchanged() -> Iterator[None]:
+    """Nobody changes what the store has decoded: it is one object for all who read that version."""
+    kept, given = texts._kept, dict[str | bytes, dict[str, Any]]()
+
+    def noted(text: str | bytes) -> dict[str, Any]:
+        found = given[text] = kept(text)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(texts, "_kept", noted)
+        yield
+    assert [text for text, resource in given.items() if decode_own(text) != resource] == []
+
+
+def _is_waited_for(thread: threading.Thread) -> bool:
+    """Whether it keeps the interpreter from ending; workers of executors are told to go when it does."""
+    return thread.is_alive() and not thread.daemon and not thread.name.startswith(("asyncio_", "ThreadPoolExecutor"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -54,7 +54,7 @@ def message() -> dict[str, Any]:
         "status": "planned",
     }
     at = datetime(2026, 11, 22, 10, tzinfo=UTC)
-    said = written("auth", "0199-1", Decision("dose-reserved"), [stamped(charge, "dose-charge|1.0")], at)
+    said = written("auth", "0199-1", Decision("dose-reserved"), [stamped(charge, "dose-charge|2.0")], at)
     found: dict[str, Any] = json.loads(json.dumps(said))
     return found
 

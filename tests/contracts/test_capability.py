@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -45,8 +45,12 @@ def _operations() -> dict[str, Any]:
 def test_the_statement_names_every_message_and_operation_there_is() -> None:
     named = {m["definition"] for s in STATEMENT["messaging"] for m in s["supportedMessage"]}
     assert named == set(MESSAGES)
-    offered = {o["definition"] for r in STATEMENT["rest"][0]["resource"] for o in r.get("operation", ())}
-    assert offered == set(_operations()) == {operation_url(o) for _, o in OPERATIONS}
+    rest = STATEMENT["rest"][0]
+    offered = {o["definition"] for r in rest["resource"] for o in r.get("operation", ())}
+    assert offered == {operation_url(o) for _, o in OPERATIONS}
+    inquired = {operation_url(i) for s in SERVICES for i in s.inquiries}
+    assert inquired == {o["definition"] for o in rest["operation"] if o["name"] != "process-message"}
+    assert offered | inquired == set(_operations())
 
 
 def test_a_message_definition_says_what_the_declaration_says() -> None:
@@ -73,14 +77,24 @@ def test_an_operation_is_of_a_type_its_service_owns() -> None:
 
 
 def test_readiness_answers_with_the_parameters_of_its_definition() -> None:
-    ((_, readiness),) = OPERATIONS
-    definition = _operations()[operation_url(readiness)]
+    readiness = {operation_url(operation): operation for _, operation in OPERATIONS}
+    [(url, readiness_of_a_visit)] = readiness.items()
     for visit in (visit_with(), visit_with(UNMET), visit_with(MET, UNMET)):
-        answer = readiness.answer(visit)
+        answer = readiness_of_a_visit.answer(visit)
         assert r4().check(answer) == []
-        _check_parts(answer["parameter"], definition["parameter"])
-    assert readiness.answer(visit_with(MET))["parameter"][0]["valueBoolean"] is True
-    assert readiness.answer(visit_with(MET, UNMET))["parameter"][0]["valueBoolean"] is False
+        assert list(undeclared(answer["parameter"], _operations()[url]["parameter"])) == []
+    assert readiness_of_a_visit.answer(visit_with(MET))["parameter"][0]["valueBoolean"] is True
+    assert readiness_of_a_visit.answer(visit_with(MET, UNMET))["parameter"][0]["valueBoolean"] is False
+
+
+def test_a_parameter_that_is_not_declared_so_is_found() -> None:
+    definition = _operations()[operation_url(OPERATIONS[0][1])]
+    ready, *_ = definition["parameter"]
+    said = {"name": ready["name"], "valueBoolean": True}
+    assert list(undeclared([said], [ready])) == []
+    assert list(undeclared([{**said, "name": "other"}], [ready])) == ["other", ready["name"]]
+    assert list(undeclared([{"name": ready["name"], "valueString": "yes"}], [ready])) == [ready["name"]]
+    assert list(undeclared([said, said], [ready])) == [ready["name"]]
 
 
 MET = {"requirement": "authorized", "status": "met", "deadline": "book", "evidence": {"reference": "Task/au-1"}}
@@ -103,17 +117,18 @@ def visit_with(*requirements: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_parts(said: Iterable[Mapping[str, Any]], declared: Iterable[Mapping[str, Any]]) -> None:
-    """Every parameter is declared, as often and of the type it is declared."""
+def undeclared(said: Iterable[Mapping[str, Any]], declared: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Names of the parameters that are not declared, or not as often or of the type they are declared."""
     by_name = {p["name"]: p for p in declared}
     counts = dict.fromkeys(by_name, 0)
     for parameter in said:
-        counts[parameter["name"]] += 1
-        wanted = by_name[parameter["name"]]
+        name = parameter["name"]
+        counts[name] = counts.get(name, 0) + 1
+        wanted = by_name.get(name, {"type": "?"})
         if "part" in wanted:
-            _check_parts(parameter["part"], wanted["part"])
-        else:
-            assert "value" + wanted["type"][0].upper() + wanted["type"][1:] in parameter
-    for name, count in counts.items():
-        assert count >= by_name[name]["min"], name
-        assert by_name[name]["max"] == "*" or count <= 1, name
+            yield from undeclared(parameter["part"], wanted["part"])
+        elif "value" + wanted["type"][0].upper() + wanted["type"][1:] not in parameter:
+            yield name
+    for name, wanted in by_name.items():
+        if counts[name] < wanted["min"] or (wanted["max"] != "*" and counts[name] > 1):
+            yield name

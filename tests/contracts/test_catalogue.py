@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from contracts.catalogue import __main__ as command
-from contracts.catalogue import declarations, drawing, page, referrals
+from contracts.catalogue import declarations, drawing, ladder, page, referrals
+from services.auth.rules import RULES
+from services.auth.tasks import TASK_STATUS
 from shared import refused
 from shared.core import Service
 from shared.fhir import definitions
@@ -136,7 +138,8 @@ def test_the_map_names_every_service_every_kind_and_every_delivery_once() -> Non
         for kind in declarations.kinds_of(service):
             assert re.search(rf"[ ,]{kind}(,| )", words), kind
         for channel in service.channels:
-            assert words.count(f"delivery: {channel.name}") == 1
+            by = [s.name for s in SERVICES if channel.name in {c.name for c in s.channels}]
+            assert words.count(f"delivery: {channel.name}") == len(by)
 
 
 def test_the_map_keeps_every_word_inside_and_needs_nothing_from_elsewhere() -> None:
@@ -157,6 +160,30 @@ def test_the_map_has_a_place_for_one_service_more() -> None:
     places = [float(x.attrib["x"]) for x in drawn((*SERVICES, more)).iter() if x.attrib.get("width") == "120"]
     assert len(places) == 5
     assert min(b - a for a, b in pairwise(places)) > 120
+
+
+def test_the_ladder_says_every_rule_in_its_order_with_the_statuses_it_may_give() -> None:
+    svg = ElementTree.fromstring(ladder.drawing(RULES, TASK_STATUS))
+    words = " ".join(" ".join(svg.itertext()).split())
+    kinds = r"(?:" + "|".join(TASK_STATUS) + r")"
+    for number, (rule, statuses) in enumerate(RULES.items(), 1):
+        sentence = (rule.__doc__ or "").strip().splitlines()[0]
+        said = re.search(rf" {number} {re.escape(sentence)}((?: {kinds})+)", words)
+        assert said is not None, rule.__name__
+        assert said[1].split() == list(statuses)
+
+
+def test_the_ladder_keeps_every_word_inside() -> None:
+    svg = ElementTree.fromstring(ladder.drawing(RULES, TASK_STATUS))
+    width, height = (float(n) for n in svg.attrib["viewBox"].split()[2:])
+    for box in svg.iter("{http://www.w3.org/2000/svg}rect"):
+        assert float(box.attrib.get("x", 0)) + float(box.attrib["width"]) <= width
+        assert float(box.attrib.get("y", 0)) + float(box.attrib["height"]) <= height
+
+
+def test_a_rule_that_says_an_unknown_status_is_not_drawn() -> None:
+    with pytest.raises(KeyError, match="perhaps"):
+        ladder.drawing({test_a_rule_that_says_an_unknown_status_is_not_drawn: ("perhaps",)}, TASK_STATUS)
 
 
 def test_the_page_for_referrers_names_every_demand_and_its_gap() -> None:

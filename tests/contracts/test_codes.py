@@ -13,20 +13,37 @@ import yaml
 
 from contracts.build import read
 from services import declared
-from services.auth import news, questions, tasks
-from services.intake import folding
-from services.intake.answers import WANTED_FOR_VISITS
+from services.auth import home, news, questions, tasks
+from services.auth.assistance import entered as assisted
+from services.auth.assistance import programmes
+from services.auth.assistance import told as helped
+from services.auth.assistance.eligibility import FEDERAL_PAYER
+from services.auth.benefit import benefits, verified
+from services.auth.decision import appeals, entered, granting
+from services.auth.wire import information
+from services.intake import countersigning, folding
+from services.intake.answers.referral import WANTED_FOR_VISITS
 from services.intake.codes import SITES_OF_CARE
-from services.scheduling import appointments, authorization, outcomes, rules
+from services.intake.doors import placing
+from services.intake.notices.asking import TEXTS as NOTICE_TEXTS
+from services.intake.notices.language import languages
+from services.nursing import agency, course
+from services.nursing import appointments as home_visits
+from services.nursing import rules as home_rules
+from services.nursing.questions import SENTENCES as HOME_SENTENCES
+from services.scheduling import outcomes, rules
 from services.scheduling.questions import SENTENCES
+from shared.answering import WAYS
 from shared.catalogue import drugs
 from shared.core import CANONICAL
+from shared.home import COMPETENCIES
+from shared.messaging import MAIL, TEXT
 from shared.settings import ROOT, load_site
+from shared.visits import appointments, authorization
 
 SERVICES = declared(load_site(ROOT / "deploy/sites/demo.yaml", partners_url="http://partners", base_url="http://us"))
+NOTICES = "services/intake/notices/*.py"
 GAPS = yaml.safe_load((ROOT / "contracts/profiles/gaps.yaml").read_text(encoding="utf-8"))
-PATIENTS_HOME = {"drug-delivered", "supplies-delivered", "home-assessed"}
-"""What only a home visit requires; nursing, its owner, is still to come."""
 ORDER = {"draft", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
 """Statuses of a ServiceRequest in which no visit is booked."""
 
@@ -91,29 +108,36 @@ def kinds(type_: str) -> set[str]:
 
 
 def question_codes() -> set[str]:
-    intake = "services/intake/questions.py"
+    intake = "services/intake/**/*.py"
     return {
         *questions.TEXTS,
+        *NOTICE_TEXTS,
         *questions.ANSWERS,
         *SENTENCES,
-        *passed("services/auth/*.py", "asking_about"),
-        *passed("services/auth/*.py", "Question"),
+        *HOME_SENTENCES,
+        *passed("services/auth/**/*.py", "asking_about"),
+        *passed("services/auth/**/*.py", "Question"),
         *passed(intake, "question", at=1),
         *passed(intake, "_asked", at=1),
-        *concepts("services/*/*.py", "question"),
+        *passed(intake, "asked_about", at=1),
+        *concepts("services/**/*.py", "question"),
         *passed("shared/refused.py", "_input"),
     }
 
 
 def answer_codes() -> set[str]:
-    return {*folding.ANSWERS} | {code for codes in questions.ANSWERS.values() for code in codes}
+    said = {code for asked in (folding.ANSWERS, questions.ANSWERS) for codes in asked.values() for code in codes}
+    return said | {entered.LETTER_DATE, *appeals.ANSWERS, granting.SPOKEN_WITH, granting.SPOKEN_AT}
 
 
 def reason_codes() -> set[str]:
     waiting = set(tasks.TASK_STATUS) - authorization.GRANTED
     return {
         *passed("services/scheduling/rules.py", "unmet"),
+        *passed("services/scheduling/rems.py", "unmet"),
+        *passed("shared/visits/*.py", "unmet"),
         *passed("services/scheduling/*.py", "Unreadable"),
+        *passed("shared/visits/*.py", "Unreadable"),
         *_out_of_force(),
         *outcomes.BLOCKING,
         *(f"authorization-{status}" for status in waiting | {"unknown"}),
@@ -122,20 +146,24 @@ def reason_codes() -> set[str]:
 
 
 def _out_of_force() -> set[str]:
-    return set(re.findall(r'"(coverage-[a-z-]+)"', _source("services/scheduling/rules.py")))
+    return set(re.findall(r'"(coverage-[a-z-]+)"', _source("shared/visits/requirements.py")))
 
 
 def gap_codes() -> set[str]:
     """Gaps written out; those that a payer's criteria name are data and stand in no code system."""
-    found = re.findall(r'"((?:lab|threshold|diagnosis)-[a-z-]+)"', _source("services/auth/findings.py"))
+    told = "".join(_source(f"services/auth/criteria/{name}.py") for name in ("findings", "history", "kinds"))
+    of_any = "lab|threshold|diagnosis|age|birth-date|prescriber-specialty"
+    found = re.findall(rf'"((?:{of_any})-[a-z-]+)"', told)
     return {
-        *passed("services/intake/*.py", "Gap"),
-        *(f"{name}-{end}" for name in passed("services/intake/results.py", "result") for end in RESULTS),
+        *passed("services/intake/**/*.py", "Gap"),
+        *(f"{name}-{end}" for name in passed("services/intake/requirements/results.py", "result") for end in RESULTS),
         *WANTED_FOR_VISITS,
         *passed("services/auth/rules.py", "waiting", at=2),
-        *_keys("services/auth/completeness.py", "DOSE_GAPS"),
+        *_keys("services/auth/criteria/completeness.py", "DOSE_GAPS"),
         *found,
+        information.INFORMATION,
         *_gaps(GAPS),
+        *(demand.gap for demand in placing.DEMANDS.values()),
     }
 
 
@@ -165,29 +193,61 @@ def _source(path: str) -> str:
 
 
 def requirement_statuses() -> set[str]:
-    return passed("services/scheduling/rules.py", "Finding") | {"overridden"}  # a person's, by the portal to come
+    return passed("shared/visits/requirements.py", "Finding") | {"overridden"}  # a person's, by the portal to come
 
+
+AGENCY = "services/nursing/agency.py"
+
+ASSISTANCE = "services/auth/assistance"
+
+READINGS = "services/intake/pulls/provisional.py"
 
 SPOKEN: dict[str, Callable[[], Iterable[str]]] = {
+    "agency-visit-input": lambda: passed(AGENCY, "_input"),
+    "agency-visit-output": lambda: concepts(AGENCY, "agency-visit-output"),
+    "agency-visit-reason": lambda: passed(AGENCY, "_ended", at=2) | agency.OWN_REASONS,
+    "answer-way": lambda: WAYS,
+    "acquisition-channel": lambda: verified.CHANNELS,
     "answer": answer_codes,
     "appointment-kind": lambda: kinds("Appointment") | {"home-visit"},
+    "assistance-criterion": lambda: (
+        passed(f"{ASSISTANCE}/eligibility.py", "Verdict") | {FEDERAL_PAYER, *programmes.DOCUMENTS}
+    ),
+    "assistance-kind": lambda: programmes.KINDS,
+    "benefit": lambda: home.WORDS,
+    "benefit-finding": lambda: {verified.NOT_TOLD, *verified.WORDS, *benefits.COSTS.values()},
     "chair-reason": reason_codes,
     "chair-status": lambda: appointments.TASK_STATUS,
     "drug": lambda: (d.key for d in drugs()),
     "gap": gap_codes,
+    "home-nursing-reason": lambda: home_visits.OWN_REASONS,
+    "home-nursing-status": lambda: appointments.TASK_STATUS,
+    "home-visit-kind": lambda: course.LEADING,
     "hold-answer": lambda: news.ANSWERS,
+    "hub-enrolment-input": lambda: concepts(f"{ASSISTANCE}/told.py", "input"),
+    "hub-enrolment-output": lambda: passed(f"{ASSISTANCE}/told.py", "_output") | {helped.AGAIN, *assisted.TAKEN},
+    "hub-enrolment-status": lambda: helped.TASK_STATUS,
+    "nurse-competency": lambda: COMPETENCIES,
+    "notice-medium": lambda: (MAIL, TEXT),
+    "notice-reason": lambda: concepts(NOTICES, "notice-reason") | passed(NOTICES, "_waiting", at=2),
+    "order-mode": lambda: countersigning.SPOKEN,
+    "patient-notice": lambda: languages()["en"].notices,
     "preauthorization-output": lambda: (
-        passed("services/auth/*.py", "output") | concepts("services/auth/*.py", "output")
+        passed("services/auth/**/*.py", "output")
+        | concepts("services/auth/**/*.py", "output")
+        | {f"benefit-{part}" for part in home.PARTS}
+        | {verified.TOLD, *verified.FINDINGS}
     ),
     "preauthorization-status": lambda: tasks.TASK_STATUS,
+    "pull-input": lambda: passed(READINGS, "_input") | concepts(READINGS, "pull-input"),
     "question": question_codes,
-    "referral-output": lambda: passed("services/intake/answers.py", "_output"),
+    "referral-output": lambda: passed("services/intake/answers/referral.py", "_output"),
     "requirement-deadline": lambda: (deadline for _, deadline, _ in rules.RULES),
     "requirement-status": requirement_statuses,
     "site-of-care": lambda: SITES_OF_CARE,
     "task-code": lambda: kinds("Task"),
     "therapy": lambda: (d.therapy for d in drugs()),
-    "visit-requirement": lambda: {name for name, _, _ in rules.RULES} | PATIENTS_HOME,
+    "visit-requirement": lambda: {name for name, _, _ in (*rules.RULES, *home_rules.RULES)},
 }
 """Code system -> every code of it that the services say."""
 

@@ -1,4 +1,4 @@
-"""The seven demo referrals: legal FHIR by two judges, and intake's first decision on each as the demo promises."""
+"""The nine demo referrals: legal FHIR by two judges, and intake's first decision on each as the demo promises."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
-from services.intake import bundles
 from services.intake.coordinator import Policy, coordinate
-from services.intake.entries import faults
+from services.intake.doors import bundles
+from services.intake.doors.entries import faults
 from services.intake.facts import Facts
 from services.intake.service import declared
 from shared.core import Decision, Event
@@ -29,6 +29,8 @@ FIRST = {
     "denied": ("referral-completed", ()),
     "incomplete": ("referral-accepted", ("diagnosis-missing", "coverage-missing", "weight-missing")),
     "duplicate": ("referral-completed", ()),
+    "opat-vancomycin-home": ("referral-completed", ()),
+    "ivig-pidd-medicare-home": ("referral-completed", ()),
 }
 AT = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 
@@ -112,9 +114,27 @@ def test_the_iron_cases_differ_in_what_payers_ask() -> None:
     assert [s["status"] for s in resources("iron-meets-criteria", "MedicationStatement")] == ["stopped"]
 
 
+def test_the_home_cases_bring_what_their_therapy_asks_for() -> None:
+    """Six weeks to the day, twice a day by PICC; 0.4 g/kg rounded up to vials for a primary immune deficiency."""
+    (opat,) = resources("opat-vancomycin-home", "MedicationRequest")
+    bounds = opat["dosageInstruction"][0]["timing"]["repeat"]["boundsPeriod"]
+    start, end = (datetime.fromisoformat(bounds[k]) for k in ("start", "end"))
+    assert (end - start).days + 1 == 42
+    assert [u["status"] for u in resources("opat-vancomycin-home", "DeviceUseStatement")] == ["active"]
+    (ivig,) = resources("ivig-pidd-medicare-home", "MedicationRequest")
+    codes = {o["code"]["coding"][0]["code"] for o in resources("opat-vancomycin-home", "Observation")}
+    assert {"2160-0", "29463-7", "75328-5"} <= codes
+    labs = resources("ivig-pidd-medicare-home", "Observation")
+    kilograms = next(o["valueQuantity"]["value"] for o in labs if o["code"]["coding"][0]["code"] == "29463-7")
+    grams = ivig["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"]
+    assert 0 <= grams - kilograms * 0.4 < 5
+    (condition,) = resources("ivig-pidd-medicare-home", "Condition")
+    assert condition["code"]["coding"][0]["code"] == "D83.9"
+
+
 def test_only_the_denied_plan_asks_for_step_therapy() -> None:
     groups = {
-        name: [c["value"] for r in resources(name, "Coverage") for c in r["class"] if c["value"] == "STEP"]
+        name: [c["value"] for r in resources(name, "Coverage") for c in r.get("class", ()) if c["value"] == "STEP"]
         for name in FIRST
     }
     assert {name for name, found in groups.items() if found} == {"denied"}

@@ -80,6 +80,7 @@ def test_a_demo_of_another_folder_is_read_as_it_was_left(tmp_path: Path) -> None
         ("intake", "saved", "Task#referral"),
         ("intake", "message", "Bundle"),
         ("auth", "message", "Bundle"),
+        ("nursing", "message", "Bundle"),
         ("scheduling", "message", "Bundle"),
     ]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.cases import patient_id
+from benchmarks.cases import CLIENT, patient_id
+from benchmarks.disturbed import Deployment
 from shared.core import Resource
-from tests.journeys.deployment import Deployment
 
-OWNERS = {"in-": "intake", "au-": "auth", "sc-": "scheduling"}
+OWNERS = {"in-": "intake", "au-": "auth", "sc-": "scheduling", "nu-": "nursing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,29 @@ class Case:
         return {r["id"]: r["meta"]["versionId"] for r in self.resources}
 
 
-async def case_of(deployment: Deployment, number: int) -> Case:
-    """The case of the patient of one generated referral."""
+async def case_of(deployment: Deployment, number: int, client: str = CLIENT) -> Case:
+    """The case of the patient of one generated referral, as this client sent it."""
+    return await case_in(deployment, patient_id(number, client))
+
+
+async def case_in(deployment: Deployment, patient: str) -> Case:
+    """The case of one patient by our id."""
     found: list[Resource] = []
     for prefix, service in OWNERS.items():
         sql = "select body from resource where lane = $1 order by id"
-        rows = await deployment.rows(service, sql, f"patient/{patient_id(number)}")
+        rows = await deployment.rows(service, sql, f"patient/{patient}")
         found += [r for r in map(json.loads, (row[0] for row in rows)) if r["id"].startswith(prefix)]
     return Case(tuple(found))
 
 
-async def until(deployment: Deployment, number: int, wanted: Callable[[Case], object], seconds: float = 30.0) -> Case:
+async def until(
+    deployment: Deployment, number: int, wanted: Callable[[Case], object], seconds: float = 30.0, client: str = CLIENT
+) -> Case:
     """Waits until a case is as wanted; where the time is over, fails with where it stands."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
-    while not wanted(case := await case_of(deployment, number)):
-        stages = {c: (case.task(c).get("status"), case.stage(c)) for c in ("referral", "preauthorization", "chair")}
+    while not wanted(case := await case_of(deployment, number, client)):
+        stages = [(c, t["status"]) for c in ("referral", "preauthorization", "chair") for t in case.tasks(c)]
         assert loop.time() < ends, (stages, [a["status"] for a in case.of("Appointment")], case.gaps())
         await asyncio.sleep(0.1)
     return case
@@ -80,6 +87,13 @@ async def until(deployment: Deployment, number: int, wanted: Callable[[Case], ob
 def booked(case: Case) -> bool:
     """Whether both doses are booked and the placer has been told so."""
     return len(case.visits("booked")) == 2 and case.stage("referral") == "5.1.1"
+
+
+def outputs(case: Case, kind: str) -> list[Any]:
+    """The values of the outputs of this kind of Task `preauthorization`."""
+    found = case.task("preauthorization").get("output", ())
+    named = (o for o in found if o["type"]["coding"][0]["code"] == kind)
+    return [next(v for k, v in o.items() if k.startswith("value")) for o in named]
 
 
 def entries(bundle: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
+import yaml
 
+from benchmarks.disturbed import Deployment
 from benchmarks.engines import Engines
 from benchmarks.harness import fresh
-from tests.journeys.deployment import Deployment
+from shared.settings import ROOT
 
 
 @pytest.fixture
@@ -27,6 +32,38 @@ async def deployed(engines: Engines, tmp_path: Path) -> AsyncIterator[Deployment
         made = Deployment(tmp_path, addresses)
         yield made
         await made.stop()
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["embedded", pytest.param("deployed", marks=pytest.mark.engines)]
+)
+async def standing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployment]:
+    """A started deployment in either mode that a module's tests share; each takes patients of its own.
+
+    A module's `practice(site, deployment)`, if it has one, changes the demo's site file for its tests. Such a module is
+    marked `pytest.mark.asyncio(loop_scope="module")`.
+    """
+    folder = tmp_path_factory.mktemp(request.param)
+    async with AsyncExitStack() as stack:
+        engines = request.param == "deployed" and request.getfixturevalue("engines")
+        addresses = await stack.enter_async_context(fresh(engines)) if engines else {}
+        made = Deployment(folder, addresses)
+        changed = getattr(request.module, "practice", None)
+        made.site_file = with_desk(folder / "site.yaml", lambda site: changed(site, made) if changed else None)
+        stack.push_async_callback(made.stop)
+        await made.start()
+        yield made
+
+
+def with_desk(path: Path, changed: Callable[[dict[str, Any]], None]) -> Path:
+    """The demo's site file with the practice itself as a client, which may answer what the practice is asked."""
+    document = yaml.safe_load((ROOT / "deploy" / "sites" / "demo.yaml").read_text(encoding="utf-8"))
+    document["referrers"]["practice-desk"] = {"name": "The practice itself", "sees_all": True}
+    changed(document)
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(params=["embedded", pytest.param("deployed", marks=pytest.mark.engines)])

@@ -1,4 +1,4 @@
-"""The seven referrals of the demo end as `contracts/examples/referrals/README.md` says, in both modes."""
+"""The nine referrals of the demo end as `contracts/examples/referrals/README.md` says, in both modes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
+from benchmarks.disturbed import Deployment
 from shared.cli.demo import CASES, LONGEST, REFERRALS, WRITTEN_ON
 from shared.cli.journeys import Journey, followed
 from shared.cli.push import shifted
 from shared.clock import system_clock
-from tests.journeys.deployment import Deployment
 
 pytestmark = pytest.mark.slow
 
@@ -24,10 +24,12 @@ EXPECTED = {
     "incomplete": "needs-information",
     "duplicate": "duplicate",
     "broken": "invalid",
+    "opat-vancomycin-home": "scheduled",
+    "ivig-pidd-medicare-home": "scheduled",
 }
 
 
-async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> None:
+async def test_the_nine_referrals_end_as_expected(deployment: Deployment) -> None:
     await deployment.start()
     sender = deployment.sender()
     loop = asyncio.get_running_loop()
@@ -61,7 +63,16 @@ async def test_the_seven_referrals_end_as_expected(deployment: Deployment) -> No
     )
     assert asked[0][0] == 0, "what the payer would refuse was sent to it"
     claims = await deployment.debug("payer/prairie-health/debug/claims")
-    assert len(claims) == 3
+    assert len(claims) == 4
+    opat, ivig = by_file["opat-vancomycin-home"], by_file["ivig-pidd-medicare-home"]
+    assert {u["code"]: u["value"] for u in opat.authorization["units"]} == {
+        "J3373": "10500", "S9501": "42", "99601": "11",
+    }  # fmt: skip
+    assert ivig.authorization == {"status": "not-required"}
+    for journey in (opat, ivig):
+        booked_at_home = [v for v in journey.appointments if v["status"] == "booked"]
+        assert len(booked_at_home) >= 3
+        assert all("drug-delivered" in v["readiness"] or "supplies-delivered" in v["readiness"] for v in booked_at_home)
 
 
 def _patient(journeys: Sequence[Journey]) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cases import Template, patient_id, placer
-from benchmarks.harness import Deployment
+from benchmarks.disturbed import Deployment
+from benchmarks.truth import waited
 from services import declared
 from shared.app import Application, build
 from shared.cli.serve import listening, server_of
@@ -22,7 +23,6 @@ from shared.ports import Incoming, Unavailable
 from shared.settings import load_site
 from shared.web.app import create_app
 from tests.journeys.pushes import pushed
-from tests.journeys.truth import waited
 
 pytestmark = pytest.mark.slow
 

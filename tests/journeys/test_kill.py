@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 
 from benchmarks.cases import Template, placer, roomy_site
+from benchmarks.disturbed import Deployment
+from benchmarks.truth import all_booked, faults, gathered, quiet
 from shared.clock import system_clock
-from tests.journeys.deployment import Deployment
 from tests.journeys.pushes import all_pushed
-from tests.journeys.truth import all_booked, faults, gathered, quiet
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,13 @@ def named(plan: Plan) -> str:
     return "; ".join(f"{name} at {', '.join(points)}" for name, *points in plan)
 
 
-async def _killed_and_whole(deployment: Deployment, plan: Plan) -> None:
+def deaths(plan: Plan) -> Counter[tuple[str, int]]:
+    """How often each process is to die, and by which exit code."""
+    return Counter((name, -signal.SIGKILL) for name, *points in plan for _ in points)
+
+
+async def died(deployment: Deployment, plan: Plan) -> Counter[tuple[str, int]]:
+    """Runs 200 referrals to their end while processes are killed as planned; which died, and by which exit code."""
     deployment.site_file = deployment.folder / "site.yaml"
     sites = roomy_site(deployment.site_file)
     await deployment.start({name: points for name, *points in plan})
@@ -58,18 +64,22 @@ async def _killed_and_whole(deployment: Deployment, plan: Plan) -> None:
     await sender.close()
     await all_booked(deployment, 2 * REFERRALS, LONGEST)
     await quiet(deployment, LONGEST)
-    expected = Counter(name for name, *points in plan for _ in points)
-    assert Counter(d.name for d in deployment.deaths) == expected, deployment.deaths
-    assert {d.code for d in deployment.deaths} == {-signal.SIGKILL}
     assert all(d.booked < 2 * REFERRALS for d in deployment.deaths), "it died when all was over"
-    assert faults(await gathered(deployment), {placer(n) for n in range(REFERRALS)}) == []
+    return Counter((d.name, d.code) for d in deployment.deaths)
+
+
+async def harm(deployment: Deployment) -> list[str]:
+    """Every fault there is at the end."""
+    return faults(await gathered(deployment), {placer(n) for n in range(REFERRALS)})
 
 
 async def test_the_one_process_is_killed_at_every_point_and_every_referral_ends_once(embedded: Deployment) -> None:
-    await _killed_and_whole(embedded, EMBEDDED)
+    assert await died(embedded, EMBEDDED) == deaths(EMBEDDED)
+    assert await harm(embedded) == []
 
 
 @pytest.mark.engines
 @pytest.mark.parametrize("plan", ENGINES, ids=named)
 async def test_every_service_is_killed_and_every_referral_ends_once(plan: Plan, deployed: Deployment) -> None:
-    await _killed_and_whole(deployed, plan)
+    assert await died(deployed, plan) == deaths(plan)
+    assert await harm(deployed) == []

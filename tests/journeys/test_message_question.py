@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from benchmarks.cases import Template, patient_id, placer
+from benchmarks.truth import waited
 from shared import store
 from shared.app import Application
 from shared.clock import system_clock, uuid7
 from shared.core import CANONICAL
+from shared.fhir.json import decode_own
 from shared.ports import Incoming
 from tests.journeys.pushes import pushed
 from tests.journeys.test_hold import Clock, Inside, ended, serving
-from tests.journeys.truth import waited
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ async def said_by_auth(application: Application) -> list[tuple[str, str, str, in
 def altered(said: tuple[str, str, str, int, str], at: int, change: Any) -> Incoming:
     """The next message after this one, saying the same with one change to its Task, so many versions later."""
     reason, headers, body, seq, previous = said
-    message_id, bundle = uuid7(system_clock()), store.parsed(body)
+    message_id, bundle = uuid7(system_clock()), decode_own(body)
     bundle["entry"][0]["resource"]["id"] = bundle["id"] = message_id
     for entry in bundle["entry"][1:]:
         epoch, _, number = entry["resource"]["meta"]["versionId"].partition("-")

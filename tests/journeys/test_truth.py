@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.journeys.truth import Truth, faults, overbooked
+from benchmarks.harness import SERVICES
+from benchmarks.truth import Truth, faults, overbooked
+from services import declared
+from shared.settings import ROOT, load_site
 
 BEGIN = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
-EMPTY = Truth({"intake": (), "auth": (), "scheduling": ()}, {}, (), {}, (), ())
+EMPTY = Truth(dict.fromkeys(SERVICES, ()), {}, (), {}, (), ())
 
 
 def visit(minute: int, chair: str = "a/1", nurse: str = "n1", status: str = "booked") -> dict[str, Any]:
@@ -60,3 +63,10 @@ def test_a_lost_referral_a_second_claim_and_a_seat_without_visit_are_found() -> 
 def test_what_is_unsent_or_parked_is_found() -> None:
     stuck = Truth(EMPTY.stored, {"auth": {"messages unsent": 2, "messages not decided": 0}}, (), {}, (), ())
     assert faults(stuck, set()) == ["auth: 2 messages unsent"]
+
+
+def test_every_service_of_the_practice_is_looked_at() -> None:
+    site = load_site(ROOT / "deploy" / "sites" / "demo.yaml", partners_url="http://partners", base_url="http://us")
+    assert {s.name for s in declared(site)} == set(SERVICES)
+    stuck = Truth(EMPTY.stored, {"nursing": {"messages not decided": 1}}, (), {}, (), ())
+    assert faults(stuck, set()) == ["nursing: 1 messages not decided"]

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from benchmarks.cases import Template, placer, roomy_site
-from benchmarks.harness import DESK
+from benchmarks.disturbed import Deployment
+from benchmarks.truth import faults, gathered, overbooked, quiet, ready, waited
 from shared.clock import system_clock
 from shared.core import Resource
 from tests.journeys.case import Case, booked, case_of, entries, lab, until, without
-from tests.journeys.deployment import Deployment
+from tests.journeys.changing import put
 from tests.journeys.pushes import all_pushed, pushed
-from tests.journeys.truth import faults, gathered, overbooked, quiet, ready, waited
 
 pytestmark = pytest.mark.slow
 
@@ -122,29 +122,30 @@ async def still(deployment: Deployment, number: int) -> Case:
     return await case_of(deployment, number)
 
 
-async def test_an_order_revoked_while_the_payer_decides_is_not_booked_when_it_approves(embedded: Deployment) -> None:
+async def test_an_order_revoked_while_the_payer_decides_is_taken_back_there_and_never_decided(
+    embedded: Deployment,
+) -> None:
     embedded.release_after = 5.0
     await embedded.start()
     await push(embedded, 1, referral(1, case="infliximab-pended"))
     await until(embedded, 1, lambda c: c.stage("preauthorization") == "pended")
     await push(embedded, 1, referral(1, revoked, case="infliximab-pended"))
-    case = await until(embedded, 1, lambda c: c.stage("preauthorization") == "cancelled")
-    assert {c["status"] for c in case.of("Claim")} == {"cancelled"}
-    await released(embedded, 1)
+    await until(embedded, 1, lambda c: c.stage("preauthorization") == "cancelled")
+
+    async def is_taken_back() -> bool:
+        return (await claims(embedded))[0]["answers"][-1]["actions"] == ["C"]
+
+    assert await waited(is_taken_back, 30)
     case = await still(embedded, 1)
+    assert sorted(c["status"] for c in case.of("Claim")) == ["active", "cancelled"]
     assert case.stage("preauthorization") == "cancelled"
     assert {a["status"] for a in case.of("Appointment")} == {"cancelled"}
     assert case.task("referral")["status"] == "cancelled"
-
-
-async def released(deployment: Deployment, notifications: int) -> None:
-    """Waits until we have taken so many notifications of the payer."""
-
-    async def are_taken() -> bool:
-        told = [n for c in await claims(deployment) for n in c["notifications"]]
-        return sum(n["settled"] is not None for n in told) >= notifications
-
-    assert await waited(are_taken, 30)
+    assert not case.tasks("authorization-question")
+    [claim] = await claims(embedded)
+    assert [a["actions"] for a in claim["answers"]] == [["A4"], ["C"]]
+    assert [c["received"] for c in claim["cancellations"]] == [1]
+    assert claim["notifications"] == []
 
 
 async def claims(deployment: Deployment) -> list[dict[str, Any]]:
@@ -266,11 +267,4 @@ async def answered(deployment: Deployment, question: Resource) -> None:
     """A person of the practice completes the question: PUT of the Task with its answer."""
     code = {"system": "https://carepod.example/fhir/CodeSystem/answer", "code": "confirmed"}
     output = [{"type": {"coding": [code]}, "valueBoolean": True}]
-    body = json.dumps({**question, "status": "completed", "output": output}).encode()
-    sender = deployment.sender(DESK)
-    headers = {**await sender._headers(), "Content-Type": "application/fhir+json"}
-    async with httpx.AsyncClient(trust_env=False) as http:
-        url = f"{deployment.base_url}/fhir/Task/{question['id']}"
-        response = await http.put(url, content=body, headers=headers)
-    await sender.close()
-    assert response.status_code == 200, response.text
+    await put(deployment, {**question, "status": "completed", "output": output})

@@ -103,7 +103,7 @@ async def start(tmp_path: Path, now: SetClock, client_key: PrivateKey) -> AsyncI
 
     def started(*, debug: bool = True, folder: Path = tmp_path, **changed: Any) -> Outside:
         outgoing = httpx.AsyncClient(transport=httpx.MockTransport(carepod))
-        arranged = replace(arrangements(CAREPOD), **changed)
+        arranged = replace(arrangements(CAREPOD), **{"others": {}, **changed})
         app = create_app(folder, CAREPOD, address=ADDRESS, arranged=arranged, http=outgoing, now=now, debug=debug)
         incoming = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS)
         running.append(Outside(incoming, app, now, carepod))
@@ -162,6 +162,7 @@ IRON = {
     "tsat": measured("tsat", "2502-3", "6", "%"),
     "oral": taken("oral", "Ferrous sulfate 325 mg"),
 }
+PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
 INFLIXIMAB = {
     "tb": negative("tb", "71773-6"),
     "hbv": negative("hbv", "5195-3"),
@@ -181,6 +182,7 @@ class Case:
     group: str = "GOLD"
     value: str = "claim-1"
     created: str = "2026-11-20T09:00:00-06:00"
+    certification: str = "I"
     chart: Mapping[str, Json] = field(default_factory=lambda: IRON)
 
     def but(self, **changed: Any) -> Case:
@@ -214,6 +216,7 @@ class Case:
             "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/cov"}}],
             "item": [
                 {
+                    "extension": [self._certified()],
                     "sequence": 1,
                     "productOrService": {"coding": [{"system": HCPCS, "code": self.hcpcs}]},
                     "servicedPeriod": {"start": "2026-12-01", "end": "2027-02-28"},
@@ -221,6 +224,10 @@ class Case:
                 }
             ],
         }
+
+    def _certified(self) -> Json:
+        code = {"system": "https://codesystem.x12.org/005010/1322", "code": self.certification}
+        return {"url": PAS + "extension-certificationType", "valueCodeableConcept": {"coding": [code]}}
 
     def _diagnosed(self) -> Json:
         return {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": self.diagnosis}]}
@@ -273,9 +280,6 @@ def screen() -> Callable[..., Json]:
 @pytest.fixture
 def medicine() -> Callable[..., Json]:
     return taken
-
-
-PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
 
 
 def review_of(answer: Json) -> Json:

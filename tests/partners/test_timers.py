@@ -55,6 +55,20 @@ async def test_running_by_themselves_they_try_until_settled(
     assert work.done == ["key"] * 3
 
 
+@pytest.mark.parametrize("steps", range(5))
+async def test_they_stop_though_a_timer_was_just_set(tmp_path: Path, now: Any, steps: int) -> None:
+    timers = Timers(Store(tmp_path / "a.sqlite", ""), now, Work())
+    timers.set("x", "far", now() + timedelta(days=1))
+    timers.start()
+    await asyncio.sleep(0)
+    timers.set("x", "farther", now() + timedelta(days=2))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(timers.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=5)
+    assert done
+
+
 async def test_a_timer_set_while_they_rest_is_not_overslept(tmp_path: Path, now: Any) -> None:
     work = Work()
     timers = Timers(Store(tmp_path / "a.sqlite", ""), now, work)

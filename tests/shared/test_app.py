@@ -55,9 +55,9 @@ async def test_a_service_whose_profiles_are_not_those_of_the_contracts_does_not_
     chosen = settings(tmp_path)
     site = load_site(chosen.site_file, partners_url=chosen.partners_url, base_url=chosen.base_url)
     first, *others = declared(site)
-    newer = replace(first, profiles={**first.profiles, "Patient": "patient|1.1"}, reads={"Task#chair": "chair-task|2"})
+    newer = replace(first, profiles={**first.profiles, "Patient": "patient|1.1"}, reads={"Task#chair": "chair-task|4"})
     with pytest.raises(SettingsError) as refused:
         await build([newer, *others], chosen, site)
     assert str(refused.value) == (
-        "intake saves patient|1.1; the contracts hold 1.0; intake reads chair-task|2; the contracts hold 1.0"
+        "intake saves patient|1.1; the contracts hold 1.0; intake reads chair-task|4; the contracts hold 3.0"
     )

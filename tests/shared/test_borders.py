@@ -52,6 +52,9 @@ def task(*profiles: str, **elements: Any) -> dict[str, Any]:
         ({"resourceType": "Appointment", "serviceCategory": [VISIT]}, "Appointment#chair"),
         ({"resourceType": "ServiceRequest", "intent": "filler-order"}, "ServiceRequest#filler-order"),
         ({"resourceType": "ServiceRequest", "intent": "order"}, "ServiceRequest"),
+        ({"resourceType": "ClaimResponse", "id": "in-1"}, "ClaimResponse#held"),
+        ({"resourceType": "ClaimResponse", "id": "au-1"}, "ClaimResponse"),
+        ({"resourceType": "ClaimResponse", "id": 7}, "ClaimResponse"),
         ({"resourceType": "Patient", "code": CHAIR}, "Patient"),
     ],
 )
@@ -87,7 +90,7 @@ def test_what_is_saved_declares_our_profile_beside_those_it_came_with() -> None:
 
 
 def test_a_kind_without_a_declared_profile_may_not_leave() -> None:
-    _, issues = border({"Task#referral": "referral-task|1.0"}).leaving(task())
+    _, issues = border({"Task#referral": "referral-task|2.1"}).leaving(task())
     assert [(i.code, i.expression) for i in issues] == [("not-supported", "Task")]
 
 

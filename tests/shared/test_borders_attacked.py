@@ -13,6 +13,7 @@ import yaml
 from shared import refused, store
 from shared.borders import PROFILE, checking, stamped, undeclared, version_said
 from shared.core import Decision, Event, Resource
+from shared.fhir.json import decode_own
 from shared.fhir.profiles import carepod
 from shared.messages import LARGE, Catalogue, Malformed, opened
 from shared.places import public
@@ -117,7 +118,7 @@ async def test_a_parked_message_put_back_twice_and_still_wrong_is_asked_about_on
 async def test_a_large_message_that_turns_out_wrong_is_closed_by_a_newer_one(asking: World) -> None:
     runner = await asking.runner()
     wrong, newer = asking.message(status="unfit"), asking.message()
-    bundle = store.parsed(wrong.body)
+    bundle = decode_own(wrong.body)
     alone = store.text_of({**bundle, "entry": bundle["entry"][:1]}).encode()
     asking.fetchable[wrong.id] = wrong
     await runner.receive([replace(wrong, body=alone, headers={**wrong.headers, LARGE: "yes"})])
@@ -146,7 +147,7 @@ async def test_a_wrong_message_of_any_lane_is_parked_and_asked_about(asking: Wor
 @pytest.mark.parametrize("focus", ["Foo/x", "Patient/" + "x" * 65, "Patient/a b", SECRET])
 def test_a_question_is_legal_whatever_a_message_says_it_is_about(focus: str, asking: World) -> None:
     service = next(s for s in asking.services() if s.name == "beta")
-    bundle = store.parsed(asking.message(status="unfit").body)
+    bundle = decode_own(asking.message(status="unfit").body)
     bundle["entry"][0]["resource"]["focus"] = [{"reference": focus}]
     letter = _letter(asking, bundle)
     task = refused.question(service, letter, _malformed(letter), asking.clock())
@@ -311,7 +312,7 @@ async def test_a_message_of_an_unknown_type_is_closed_by_a_newer_one_though_it_b
 ) -> None:
     runner = await asking.runner()
     message = asking.message()
-    bundle = store.parsed(message.body)
+    bundle = decode_own(message.body)
     extra = {**bundle["entry"][1]["resource"], "resourceType": "Coverage", "id": "al-unread"}
     header = {**bundle["entry"][0]["resource"], "eventUri": bundle["entry"][0]["resource"]["eventUri"] + "-unheard"}
     bundle["entry"] = [{**bundle["entry"][0], "resource": header}, bundle["entry"][1], {"resource": extra}]

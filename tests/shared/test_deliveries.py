@@ -65,11 +65,11 @@ async def carrying(world: World, partner: Partner, doubt: Any = "inquirable") ->
     return runner, await another(world, runner)
 
 
-async def another(world: World, runner: Runner) -> Deliveries:
+async def another(world: World, runner: Runner, lease: timedelta = LEASE) -> Deliveries:
     """The same deliveries as another process has them."""
     (channel,) = runner.service.channels
     outside: Any = None
-    return Deliveries(runner, channel, await world.database(), outside, world.clock, Failpoints(None))
+    return Deliveries(runner, channel, await world.database(), outside, world.clock, Failpoints(None), lease)
 
 
 async def carried(deliveries: Deliveries) -> int:
@@ -124,6 +124,32 @@ async def test_the_next_occurrence_waits_until_the_one_before_is_answered(world:
     ]  # fmt: skip
 
 
+async def test_many_attempts_a_partner_asked_for_do_not_make_the_next_wait_long(world: World) -> None:
+    partner = Partner(answers=[*(TryLater("busy", 1) for _ in range(9)), TryLater("broken")])
+    runner, deliveries = await carrying(world, partner)
+    await world.command(runner, "1")
+    for _ in range(10):
+        assert await carried(deliveries) == 1
+        world.clock.move(seconds=1)
+    assert await carried(deliveries) == 0, "it waits for a third of the nine seconds and a second more"
+    world.clock.move(seconds=3)
+    assert await carried(deliveries) == 1
+    assert await states(runner) == [("answered", 11, "")]
+
+
+async def test_news_of_a_resource_has_what_waits_of_it_tried_again_at_once(world: World) -> None:
+    partner = Partner(answers=[TryLater("busy", 300)])
+    runner, deliveries = await carrying(world, partner)
+    await world.command(runner, "1")
+    await carried(deliveries)
+    await world.command(runner, "2")
+    world.clock.move(seconds=1)
+    assert await carried(deliveries) == 1
+    assert await carried(deliveries) == 1
+    assert len(partner.sent) == 3
+    assert [s[0] for s in await states(runner)] == ["answered", "answered"]
+
+
 async def test_a_delivery_of_another_resource_does_not_wait(world: World) -> None:
     partner = Partner(answers=[TryLater("busy", 30)])
     runner, deliveries = await carrying(world, partner)
@@ -134,7 +160,11 @@ async def test_a_delivery_of_another_resource_does_not_wait(world: World) -> Non
     assert [s[0] for s in await states(runner)] == ["prepared", "answered"]
 
 
-@pytest.mark.parametrize(("after", "waits"), [(30.0, 30.0), (None, 1.0)], ids=["as the partner says", "by backoff"])
+@pytest.mark.parametrize(
+    ("after", "waits"),
+    [(30.0, 30.0), (None, 1.0), (86_400.0, 86_400.0), (86_401.0, 86_400.0), (float("9" * 400), 86_400.0)],
+    ids=["as the partner says", "by backoff", "a day", "more than a day", "more than a calendar has"],
+)
 async def test_what_the_partner_has_not_taken_is_sent_again_later(
     world: World, after: float | None, waits: float
 ) -> None:
@@ -192,6 +222,18 @@ async def test_a_partner_that_cannot_be_asked_now_leaves_the_doubt_as_it_is(worl
     assert (len(partner.sent), len(partner.asked)) == (1, 3)
 
 
+async def test_a_partner_that_is_down_is_asked_no_sooner_than_it_says(world: World) -> None:
+    partner = Partner(answers=[Doubtful("down", 300)], knows=[Answer("found")])
+    runner, deliveries = await carrying(world, partner)
+    await world.command(runner, "1")
+    await carried(deliveries)
+    world.clock.move(seconds=300, microseconds=-1)
+    assert await carried(deliveries) == 0
+    world.clock.move(microseconds=1)
+    assert await carried(deliveries) == 1
+    assert (len(partner.sent), len(partner.asked)) == (1, 1)
+
+
 async def test_an_idempotent_delivery_in_doubt_is_sent_again(world: World) -> None:
     partner = Partner(answers=[Doubtful("no answer")])
     runner, deliveries = await carrying(world, partner, "idempotent")
@@ -212,37 +254,6 @@ async def test_where_doubt_is_a_question_to_a_person_it_is_asked_and_nothing_is_
     await carried(deliveries)
     assert len(partner.sent) == 1
     assert await answers(runner) == ["payer-in-doubt"]
-
-
-async def test_a_delivery_whose_process_died_is_in_doubt_when_its_lease_has_run_out_and_not_before(
-    world: World,
-) -> None:
-    partner = Partner(knows=[Answer("found")])
-    runner, deliveries = await carrying(world, partner)
-    await world.command(runner, "1")
-    async with runner.database.writing() as tx:
-        assert len(await store.claim(tx, "payer", world.clock(), LEASE, 10)) == 1
-    world.clock.move(seconds=LEASE.total_seconds(), microseconds=-1)
-    assert await carried(deliveries) == 0
-    world.clock.move(microseconds=1)
-    assert await carried(deliveries) == 1
-    assert (partner.sent, len(partner.asked)) == ([], 1)
-
-
-async def test_an_answer_that_comes_after_another_has_taken_over_is_ignored(world: World) -> None:
-    partner = Partner(answers=[Answer("late")], knows=[Answer("found")], gate=asyncio.Event())
-    runner, slow = await carrying(world, partner)
-    await world.command(runner, "1")
-    await slow.once()
-    while not partner.sent:  # noqa: ASYNC110 (nobody signals it)
-        await asyncio.sleep(0)
-    world.clock.move(seconds=LEASE.total_seconds())
-    await carried(await another(world, runner))
-    assert partner.gate is not None
-    partner.gate.set()
-    await slow.stop(10)
-    assert await answers(runner) == ["found"]
-    assert await states(runner) == [("answered", 2, "")]
 
 
 async def test_a_notification_settles_what_is_under_way_and_the_late_answer_is_ignored(world: World) -> None:
@@ -342,13 +353,15 @@ async def test_two_processes_never_carry_the_same_delivery(world: World) -> None
     assert sorted(partner.sent) == sorted(f"be-{n}:1" for n in range(20))
 
 
-async def test_a_partner_that_never_answers_is_given_up_before_its_lease_ends(world: World) -> None:
+async def test_a_partner_that_never_answers_is_given_up_however_often_its_lease_is_renewed(world: World) -> None:
     partner = Partner(gate=asyncio.Event())
     runner, _ = await carrying(world, partner)
     (channel,) = runner.service.channels
     outside: Any = None
     lease = timedelta(milliseconds=20)
-    deliveries = Deliveries(runner, channel, await world.database(), outside, world.clock, Failpoints(None), lease)
+    deliveries = Deliveries(
+        runner, channel, await world.database(), outside, world.clock, Failpoints(None), lease, longest_call=0.1
+    )
     await world.command(runner, "1")
     await carried(deliveries)
     assert (await states(runner))[0][0] == "in-doubt"

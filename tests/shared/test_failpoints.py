@@ -54,3 +54,31 @@ def test_no_point_is_set_where_none_is_named(monkeypatch: pytest.MonkeyPatch) ->
     for point in POINTS:
         Failpoints(None).reach(point)
     assert killed == []
+
+
+POISON = """
+import sys
+from shared.failpoints import Failpoints, Poisoned
+points = Failpoints(sys.argv[1])
+for lane in ("patient/1", "patient/2"):
+    try:
+        points.decides(lane)
+        print(lane, flush=True)
+    except Poisoned:
+        print("poisoned", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "code", "done"),
+    [
+        ("lane.kills:patient/2", -signal.SIGKILL, ["patient/1"]),
+        ("lane.fails:patient/1", 0, ["poisoned", "patient/2"]),
+        ("lane.kills:patient/3", 0, ["patient/1", "patient/2"]),
+        ("loop.before_commit", 0, ["patient/1", "patient/2"]),
+    ],
+)
+def test_messages_of_one_lane_are_a_poison_and_all_others_are_not(spec: str, code: int, done: list[str]) -> None:
+    ended = subprocess.run([sys.executable, "-c", POISON, spec], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (code, done)

@@ -80,23 +80,23 @@ def until(happened: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
-def settled(query: Query) -> bool:
+def settled(query: Query, lanes: int = LANES) -> bool:
     """Every order is completed and everything said was heard by everybody."""
     done = [
         json.loads(r[0])["status"] for r in query("alpha", "select body from resource where type = 'ServiceRequest'")
     ]
-    if done.count("completed") < LANES:
+    if done.count("completed") < lanes:
         return False
     unsent = sum(query(name, "select count(*) from outbox where sent_at is null")[0][0] for name in NAMES)
     seen = [json.loads(r[0]) for r in query("beta", "select body from resource where type = 'Claim'")]
     return not unsent and all(len(claim["seen"]) >= toys.SAID + 1 for claim in seen)
 
 
-def one_effect_each(query: Query, folder: Path) -> None:
+def one_effect_each(query: Query, folder: Path, count: int = LANES) -> None:
     """What must hold at the end, whatever was killed when."""
     claims = {r[0]: json.loads(r[1]) for r in query("beta", "select lane, body from resource where type = 'Claim'")}
     visits = [json.loads(r[0]) for r in query("gamma", "select body from resource where type = 'Appointment'")]
-    lanes = {f"patient/{n}" for n in range(LANES)}
+    lanes = {f"patient/{n}" for n in range(count)}
     accepted = set((folder / "accepted").read_text().split())
     assert accepted == {f"{lane}#{n}" for lane in lanes for n in range(1, toys.SAID + 1)}
     assert set(claims) == lanes
@@ -106,8 +106,8 @@ def one_effect_each(query: Query, folder: Path) -> None:
     assert sorted(toys.Payer(folder / "payer.db").claims()) == sorted(c["id"] for c in claims.values())
     assert {c["answers"] for c in claims.values()} == {1}
     # A seat each, and nothing booked before what it rests on was known.
-    assert len({tuple(v["seat"]) for v in visits}) == len(visits) == LANES
-    assert query("gamma", "select count(*) from capacity")[0][0] == LANES
+    assert len({tuple(v["seat"]) for v in visits}) == len(visits) == count
+    assert query("gamma", "select count(*) from capacity")[0][0] == count
     assert {v["order"] for v in visits} == {toys.SAID}
     for name in NAMES:
         assert {r[0] for r in query(name, "select status from inbox")} == {"done"}
@@ -155,7 +155,7 @@ def postgres(url: str) -> Query:
     return lambda service, sql: asyncio.run(fetched(service, sql))
 
 
-def deployed(tmp_path: Path, database_url: str, amqp_url: str) -> Callable[[str, str], Running]:
+def deployed(tmp_path: Path, database_url: str, amqp_url: str, lanes: int = LANES) -> Callable[[str, str], Running]:
     """Everything a deployment does once; starts one service in a process of its own, with a failpoint or ""."""
     asyncio.run(migrate_postgres(database_url, NAMES))
     listens = {s.name: s.listens for s in toys.services(toys.Payer(tmp_path / "payer.db"))}
@@ -163,7 +163,7 @@ def deployed(tmp_path: Path, database_url: str, amqp_url: str) -> Callable[[str,
 
     def start(name: str, failpoint: str) -> Running:
         arguments = ("--folder", str(tmp_path), "--services", name, "--database", database_url, "--amqp", amqp_url)
-        driven = ("--lanes", str(LANES)) if name == "alpha" else ()
+        driven = ("--lanes", str(lanes)) if name == "alpha" else ()
         return Running(*arguments, *driven, failpoint=failpoint, log=tmp_path / f"{name}.log")
 
     return start

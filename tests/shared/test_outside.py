@@ -98,3 +98,82 @@ async def test_the_standard_port_is_the_same_origin_said_or_not(outside: Partner
 
 def test_a_refused_address_counts_as_not_sent() -> None:
     assert issubclass(NotAllowed, httpx.RequestError)
+
+
+# A token the partner takes no longer
+
+
+class Ehr:
+    """An EHR that takes the tokens it has issued since its last start, and those alone."""
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        self.issued: list[str] = []
+        self.taken: set[str] = set()
+        self.written: list[bytes] = []
+        self.stubborn = stubborn
+
+    def restart(self) -> None:
+        self.taken.clear()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            token = f"token-{len(self.issued)}"
+            self.issued.append(token)
+            self.taken.add(token)
+            return httpx.Response(200, json={"access_token": token, "token_type": "bearer", "expires_in": 300})
+        if self.stubborn or request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.taken:
+            return httpx.Response(401)
+        self.written.append(request.content)
+        return httpx.Response(200)
+
+
+def reaching(ehr: Ehr, tmp_path: Path) -> PartnerOutside:
+    demo = load_site(ROOT / "deploy" / "sites" / "demo.yaml", partners_url="http://127.0.0.1:1", base_url="http://x")
+    named = Partner("ehr", "http://ehr.test", "http://ehr.test/token", client_id="carepod")
+    site = replace(demo, partners={"ehr": named})
+    return PartnerOutside(site, key_file(tmp_path / "key.pem"), system_clock, httpx.MockTransport(ehr))
+
+
+async def put(outside: PartnerOutside, token: str, body: bytes = b"{}") -> httpx.Response:
+    return await outside.http.put("http://ehr.test/Task/1", content=body, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_a_token_the_partner_takes_no_longer_is_replaced_and_what_was_sent_is_sent_once_more(
+    tmp_path: Path,
+) -> None:
+    ehr = Ehr()
+    outside = reaching(ehr, tmp_path)
+    token = await outside.token("ehr")
+    ehr.restart()
+    assert (await put(outside, token, b"told")).status_code == 200
+    assert ehr.written == [b"told"]
+    assert await outside.token("ehr") == "token-1"
+    await outside.close()
+
+
+async def test_all_who_hold_the_old_token_get_the_one_new_one(tmp_path: Path) -> None:
+    ehr = Ehr()
+    outside = reaching(ehr, tmp_path)
+    token = await outside.token("ehr")
+    ehr.restart()
+    answers = [(await put(outside, token)).status_code for _ in range(3)]
+    assert answers == [200, 200, 200]
+    assert ehr.issued == ["token-0", "token-1"]
+    await outside.close()
+
+
+async def test_a_partner_that_refuses_every_token_is_asked_twice_and_no_more(tmp_path: Path) -> None:
+    ehr = Ehr(stubborn=True)
+    outside = reaching(ehr, tmp_path)
+    assert (await put(outside, await outside.token("ehr"))).status_code == 401
+    assert ehr.issued == ["token-0", "token-1"]
+    await outside.close()
+
+
+async def test_a_refusal_of_what_is_no_token_of_ours_stands(tmp_path: Path) -> None:
+    ehr = Ehr()
+    outside = reaching(ehr, tmp_path)
+    assert (await put(outside, "a-secret-agreed-with-them")).status_code == 401
+    assert (await outside.http.put("http://ehr.test/Task/1", content=b"")).status_code == 401
+    assert ehr.issued == []
+    await outside.close()

@@ -121,6 +121,17 @@ async def test_a_message_nobody_hears_is_not_written(world: World) -> None:
     assert await rows(runner.database, "select count(*) from resource") == [(1,)]
 
 
+async def test_no_message_carries_the_bytes_of_a_document(world: World) -> None:
+    bytes_and_claim = ({"resourceType": "Binary", "id": "be-2"}, {"resourceType": "Claim", "id": "be-1"})
+    world.script = lambda event, facts: Decision("noted", bytes_and_claim)
+    runner = await world.runner()
+    await world.command(runner)
+    assert await rows(runner.database, "select count(*) from resource") == [(2,)]
+    [(body,)] = await rows(runner.database, "select body from outbox")
+    assert "Claim/be-1" in body
+    assert "Binary" not in body
+
+
 async def test_transactions_on_one_lane_take_turns(world: World) -> None:
     runner = await world.runner()
     await asyncio.gather(*(world.command(runner, str(n)) for n in range(20)))

@@ -41,7 +41,7 @@ async def test_work_is_repeated_at_once_while_there_is_some() -> None:
     done, over, once = told(*[1] * 50)
     worker = Worker("test", once)
     worker.start()
-    await asyncio.wait_for(over.wait(), 0.5)
+    await asyncio.wait_for(over.wait(), 5)
     await worker.stop()
     assert done[0] >= 51
 
@@ -132,6 +132,6 @@ async def test_a_commit_nudges_relay_and_deliveries(world: World) -> None:
     runner = await world.runner()
     relay = world.relay(runner.database, FakeBroker())
     made = workers_of(runner, relay, [], world.sweeper(runner))
-    assert [w._name for w in made] == ["beta relay", "beta inbox", "beta wakes"]
+    assert [w._name for w in made] == ["beta relay", "beta inbox", "beta wakes", "beta keeping", "beta clock"]
     await world.command(runner)
-    assert [w._wanted.is_set() for w in made] == [True, False, False]
+    assert [w._wanted.is_set() for w in made] == [True, False, False, False, False]

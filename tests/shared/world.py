@@ -105,8 +105,9 @@ class World:
         return (
             service("alpha", "ServiceRequest Coverage", ()),
             service(
-                "beta", "Claim Practitioner Appointment Task", ("ServiceRequest", "Task"), channels=self.channels,
-                capacity=lambda r: [Seat("chair/1", r["cell"])] if "cell" in r else [], search=self.search,
+                "beta", "Binary Claim Practitioner Appointment Task", ("ServiceRequest", "Task"),
+                channels=self.channels, search=self.search,
+                capacity=lambda r: [Seat("chair/1", r["cell"])] if "cell" in r else [],
                 profiles=self.profiles, reads=self.reads, asks="pharmacist",
             ),
             service("gamma", "Consent", ("Claim", "Practitioner", "Coverage", "Task")),
@@ -209,8 +210,10 @@ async def sqlite_world(folder: Path) -> AsyncIterator[World]:
         return await SqliteDatabase.open(folder / f"{name}.db")
 
     world = World(opened)
-    yield world
-    await world.close()
+    try:
+        yield world
+    finally:
+        await world.close()
 
 
 @asynccontextmanager
@@ -218,14 +221,19 @@ async def postgres_world(url: str) -> AsyncIterator[World]:
     await migrate_postgres(url, NAMES)
     connection = await asyncpg.connect(url)
     await connection.execute(f"truncate {', '.join(f'{name}.{table}' for name in NAMES for table in TABLES)}")
+    for name in NAMES:
+        await connection.execute(f"delete from {name}.meta where key = 'restored_at'")
+        await connection.execute(f"update {name}.meta set value = '1' where key = 'epoch'")
     await connection.close()
 
     async def opened(name: str) -> Database:
         return await PostgresDatabase.open(url, name)
 
     world = World(opened)
-    yield world
-    await world.close()
+    try:
+        yield world
+    finally:
+        await world.close()
 
 
 class FakeBroker:

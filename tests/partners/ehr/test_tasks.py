@@ -100,6 +100,12 @@ async def test_an_if_match_must_name_the_current_version(
     assert answer.status_code == status
 
 
+async def test_a_first_version_may_be_wanted(outside: Any, bearer: dict[str, str]) -> None:
+    first = {**bearer, "If-None-Match": "*"}
+    assert [(await put(outside, first, status=s)).status_code for s in ("accepted", "completed")] == [201, 412]
+    assert (await outside.http.get(TASK, headers=bearer)).json()["status"] == "accepted"
+
+
 BAD = [{"id": "in-2"}, {"resourceType": "Patient"}, {"banana": 1}, {"intent": None}]
 
 

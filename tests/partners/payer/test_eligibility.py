@@ -117,3 +117,44 @@ BAD = [
 async def test_a_request_that_cannot_be_answered_is_refused(outside: Any, body: dict[str, Any]) -> None:
     response = await outside.http.post("/payer/prairie-health/CoverageEligibilityRequest/$submit", json=body)
     assert (response.status_code, response.json()["resourceType"]) == (400, "OperationOutcome")
+
+
+PROVIDERS = [("1234567893", "in"), ("1999999984", "out")]
+
+
+@pytest.mark.parametrize(("npi", "network"), PROVIDERS)
+async def test_a_provider_without_a_contract_is_out_of_network(outside: Any, npi: str, network: str) -> None:
+    provider = {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": npi}}
+    answer = await asked(outside, request(member("PHP100000001"), provider=provider))
+    assert answer["insurance"][0]["item"][0]["network"]["coding"][0]["code"] == network
+
+
+def by_modifier(answer: dict[str, Any]) -> dict[str, Any]:
+    """Items by X12 service type: 1 medical, 88 pharmacy."""
+    return {i["modifier"][0]["coding"][0]["code"]: i for i in answer["insurance"][0]["item"]}
+
+
+async def test_what_both_benefits_pay_is_told_with_the_terms_of_each(outside: Any) -> None:
+    items = by_modifier(await asked(outside, request(member("PHP100000001"), "J1561")))
+    assert {side: [b["type"]["coding"][0]["code"] for b in i["benefit"]] for side, i in items.items()} == {
+        "1": ["deductible", "copay-percent", "G"], "88": ["deductible", "copay"],
+    }  # fmt: skip
+
+
+async def test_the_plan_says_what_was_used_since_the_first_of_january(outside: Any) -> None:
+    answer = await asked(outside, request(member("PHP100000001")))
+    deductible = answer["insurance"][0]["item"][0]["benefit"][0]
+    month = int(answer["created"][5:7])
+    assert deductible["allowedMoney"] == {"value": 1500, "currency": "USD"}
+    assert deductible["usedMoney"] == {"value": min(1500, 150 * (month - 1)), "currency": "USD"}
+
+
+async def test_a_drug_of_the_plans_pharmacy_says_so(outside: Any) -> None:
+    item = (await asked(outside, request(member("PHP100000001"), "J1745")))["insurance"][0]["item"][0]
+    assert item["modifier"][1]["coding"][0]["code"] == "white-bag"
+    assert (
+        "modifier"
+        not in (await asked(outside, request(member("1EG4-TE5-MK73"), "J1561"), "original-medicare"))["insurance"][0][
+            "item"
+        ][0]
+    )

@@ -204,12 +204,12 @@ async def test_504_after_store_leaves_one_claim_to_be_found(outside: Any, case: 
     assert [(c["received"], len(c["answers"])) for c in await listed(outside)] == [(2, 1)]
 
 
-@pytest.mark.parametrize(("kind", "status"), [("500", 500), ("429", 429), ("504-before-store", 504)])
+@pytest.mark.parametrize(("kind", "status"), [("500", 500), ("429", 429), ("503", 503), ("504-before-store", 504)])
 async def test_a_failure_before_storing_leaves_nothing(outside: Any, case: Any, kind: str, status: int) -> None:
     await ordered(outside, operation="submit", kind=kind, times=2, retry_after=7)
     failed = [await outside.http.post(SUBMIT, json=case.bundle()) for _ in range(2)]
     assert [f.status_code for f in failed] == [status, status]
-    assert failed[0].headers.get("retry-after") == ("7" if kind == "429" else None)
+    assert failed[0].headers.get("retry-after") == ("7" if kind in ("429", "503") else None)
     assert await listed(outside) == []
     assert (await outside.http.post(SUBMIT, json=case.bundle())).status_code == 200
 

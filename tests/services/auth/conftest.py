@@ -6,6 +6,7 @@ from pathlib import Path
 
 _SHARED = Path(__file__).resolve().parents[3].parent / "shared"
 _NEEDED = {
+    "test_discovery_profiles.py": _SHARED / "packages",
     "test_odd_requests.py": _SHARED / "packages",
     "test_published_answers.py": _SHARED / "examples" / "davinci-pas-2.2.1",
 }

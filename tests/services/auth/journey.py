@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.auth.claims import PAS
+from services.auth.case import case_of
 from services.auth.facts import Facts
+from services.auth.policy import AuthPolicy
 from services.auth.reading import gather_lane
+from services.auth.rules import RULES
+from services.auth.wire.claims import PAS
 from services.auth.words import OUTPUT, STATUS, code_of, task_code
 from shared.core import CANONICAL, Decision, Event, Resource, Seat, Service, derived_id, reference
 from tests.services.auth.patient import LANE, NOW, SERVICE, coded, referral, validator
@@ -94,6 +97,9 @@ class Store:
     async def read(self, resource_id: str) -> Resource | None:
         return next((r for r in self.known.values() if r["id"] == resource_id), None)
 
+    async def several(self, ids: Iterable[str]) -> dict[str, Resource]:
+        return {i: found for i in ids if (found := await self.read(i)) is not None}
+
     async def of_lane(self, lane: str, *types: str) -> list[Resource]:
         return [r for r in self.known.values() if not types or r["resourceType"] in types]
 
@@ -149,8 +155,18 @@ class Journey:
             assert decision.reason in service.reasons
             assert decision.focus in {reference(r) for r in decision.saves}
             self._settled(event)
+        self._by_a_declared_rule(event)
         self.decisions.append(decision)
         return decision
+
+    def _by_a_declared_rule(self, event: Event) -> None:
+        """Every order stands where the rule that speaks of it says it may."""
+        facts, known = Facts(self.store.known), self.service.policy
+        assert isinstance(known, AuthPolicy)
+        for order in facts.orders:
+            case = case_of(order, facts, known, event.at)
+            rule, stage = next((r, s) for r in RULES if (s := r(case)) is not None)
+            assert stage.status in RULES[rule], rule.__name__
 
     def _settled(self, event: Event) -> None:
         """The same event again, and nothing at all, change nothing more."""

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from contracts.conformance.definitions import package, unpinned
-from services.auth.bundles import REQUEST
-from services.auth.shapes import OBSERVATION_CATEGORY
+from services.auth.wire.bundles import REQUEST
+from services.auth.wire.shapes import OBSERVATION_CATEGORY
 from services.auth.words import code_of
 from shared.fhir import definitions
 from shared.fhir.outcomes import Issue

@@ -23,8 +23,11 @@ START = date(2026, 11, 23)
 SECRET = "the-secret-agreed-with-prairie"
 BASE = "http://prairie.test"
 POLICIES = (
-    "practice", "appeals", "prairie-health-iv-iron", "prairie-health-infliximab", "lakeland-advantage-iv-iron",
-    "lakeland-advantage-infliximab", "arkansas-bcbs-iv-iron",
+    "practice", "appeals", "decision-clocks", "allowances",
+    "prairie-health-iv-iron", "prairie-health-infliximab", "lakeland-advantage-iv-iron",
+    "lakeland-advantage-infliximab", "arkansas-bcbs-iv-iron", "home-benefits", "prairie-health-opat",
+    "prairie-health-immunoglobulin", "lakeland-advantage-opat", "lakeland-advantage-immunoglobulin",
+    "channels-and-places", "coordination", "renewals",
 )  # fmt: skip
 FCM = ("ferric-carboxymaltose", "J1439")
 FDI = ("ferric-derisomaltose", "J1437")
@@ -45,11 +48,15 @@ def practice(*adopted: str) -> Site:
             payer("prairie-health", "commercial"),
             payer("lakeland-advantage", "medicare-advantage"),
             payer("arkansas-bcbs", "commercial"),
+            payer("original-medicare", "medicare"),
+            payer("silver-drugs", "medicare-part-d"),
         ),
         partners={
             "payer-prairie-health": Partner("payer-prairie-health", BASE, notification_secret=SECRET),
             "payer-lakeland-advantage": Partner("payer-lakeland-advantage", "http://lakeland.test"),
             "payer-arkansas-bcbs": Partner("payer-arkansas-bcbs", "http://arkansas.test"),
+            "payer-original-medicare": Partner("payer-original-medicare", "http://medicare.test"),
+            "payer-silver-drugs": Partner("payer-silver-drugs", "http://silver.test"),
         },
         adopted=tuple(Adoption(f"auth/{name}", "medical director", date(2026, 11, 1)) for name in adopted),
     )

@@ -88,3 +88,22 @@ def test_a_new_coverage_is_investigated_anew_and_the_unanswered_claim_withdrawn(
     journey.hears(other, order(insurance=[{"reference": "Coverage/in-other"}]))
     assert journey.status == ("investigating", "in-progress")
     assert journey.one("Claim")["status"] == "cancelled"
+
+
+def test_an_order_on_hold_keeps_its_authorization_and_its_units_and_asks_nothing_anew() -> None:
+    journey = Journey().approved()
+    journey.hears(appointment(1))
+    before = len(journey.of("Claim"))
+    journey.hears(order(status="on-hold"))
+    assert journey.status == ("approved", "completed")
+    assert journey.one("ChargeItem")["status"] == "planned"
+    journey.hears(order())
+    assert (journey.status[0], len(journey.of("Claim"))) == ("approved", before)
+
+
+def test_an_order_that_waits_as_a_draft_claims_nothing() -> None:
+    """A second referral for the same therapy is a draft until a person has said which goes on."""
+    journey = Journey().benefit_known(*referral()[1:], order(status="draft"))
+    assert journey.of("Claim") == []
+    journey.hears(order())
+    assert journey.status == ("submitted", "in-progress")

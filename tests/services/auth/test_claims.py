@@ -10,10 +10,11 @@ import orjson
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from services.auth.bundles import eligibility_bundle, inquiry_bundle, request_bundle
+from services.auth.wire.bundles import eligibility_bundle, inquiry_bundle, request_bundle
 from services.auth.words import references
 from shared.core import CANONICAL
 from shared.fhir.json import encode
+from tests.services.auth.assisted import consent
 from tests.services.auth.journey import Journey
 from tests.services.auth.patient import PRACTICE, complete, coverage, medication, order, referral, validator, weight
 
@@ -56,6 +57,11 @@ async def test_what_was_not_received_is_not_cited() -> None:
     bundle = await sent(Journey().benefit_known())
     assert "Consent/in-consent" not in set(references(bundle))
     assert "ServiceRequest/in-order" not in set(references(bundle))
+
+
+async def test_what_a_patient_has_consented_to_is_not_the_payers() -> None:
+    bundle = await sent(Journey().benefit_known(*complete(referral()), consent(consent_id="in-consent")))
+    assert "Consent" not in [v.get("resourceType") for v in everything(bundle) if isinstance(v, Mapping)]
 
 
 async def test_nothing_of_our_own_bookkeeping_leaves() -> None:
@@ -103,6 +109,7 @@ def test_the_site_of_care_says_the_place_of_service(site: str, place: str) -> No
 
 def test_an_urgent_order_asks_for_a_fast_answer() -> None:
     journey = Journey().benefit_known(*referral()[1:], order(priority="urgent"))
+    journey.person(journey.tasks("authorization-question")[0], "expedited")
     assert journey.one("Claim")["priority"]["coding"][0]["code"] == "stat"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.services.auth.patient import (
     LANE,
     NOW,
     PARTIES,
+    appointment,
     condition,
     coverage,
     lab,
@@ -212,6 +213,28 @@ def test_fewer_units_than_asked_are_a_partial_approval() -> None:
     assert journey.outputs("units")[0]["value"] == 750
 
 
+def test_of_the_rest_of_a_partial_approval_a_person_is_asked_while_what_was_approved_goes_ahead() -> None:
+    journey = Journey().approved(units=750)
+    (question,) = journey.tasks("authorization-question")
+    assert "(J1439 750 of 1500)" in question["input"][0]["valueString"]
+    journey.hears(appointment())
+    assert journey.one("ChargeItem")["status"] == "planned"
+    journey.person(question, "accepted")
+    assert [q["status"] for q in journey.tasks("authorization-question")] == ["completed"]
+    assert journey.status == ("partly-approved", "completed")
+
+
+def test_an_item_the_payer_wants_no_authorization_for_needs_none() -> None:
+    journey = Journey().benefit_known()
+    claim = journey.one("Claim")
+    decision = journey.answered("preauthorization-answered", claim, claim_answer(claim, "NA"))
+    assert decision.reason == "preauthorization-not-required"
+    assert journey.status == ("not-required", "completed")
+    journey.hears(appointment())
+    assert journey.of("ChargeItem") == []
+    assert journey.outputs("hold-answer") != []
+
+
 @pytest.mark.parametrize(
     ("payer_id", "deadline"), [("prairie-health", "2026-08-28"), ("lakeland-advantage", "2026-05-05")]
 )
@@ -231,7 +254,8 @@ def test_a_pend_sets_a_wake_that_asks_a_person_and_an_answer_clears_it() -> None
     claim = journey.one("Claim")
     pended = journey.answered("preauthorization-answered", claim, claim_answer(claim, "A4"))
     key = f"pended:{claim['id']}"
-    assert (pended.reason, pended.wakes) == ("preauthorization-pended", {key: NOW + timedelta(days=7)})
+    assert (pended.reason, pended.wakes) == ("preauthorization-pended", {key: datetime(2026, 12, 5, 6, tzinfo=UTC)})
+    journey.at = datetime(2026, 12, 7, 6, tzinfo=UTC)
     assert journey.wakes(key).reason == "preauthorization-unanswered"
     assert journey.status == ("pended", "in-progress")
     answer = claim_answer(claim, "A1", "ph2")
@@ -265,7 +289,7 @@ def test_a_denial_after_an_approval_is_a_question_and_changes_nothing_else() -> 
     assert journey.tasks("authorization-question")[0]["input"][0]["type"]["coding"][0]["code"] == "payer-contradicts"
 
 
-@pytest.mark.parametrize("action", ["A2", "A6", "C", "CT", "NA", "ZZ"])
+@pytest.mark.parametrize("action", ["A2", "A6", "C", "CT", "ZZ"])
 def test_every_other_review_action_is_a_question_and_never_a_crash(action: str) -> None:
     journey = Journey().benefit_known()
     claim = journey.one("Claim")

@@ -13,10 +13,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.criteria import check_criteria, judged
-from services.auth.findings import VERIFICATION, Chart, days_taken
+from services.auth.criteria.criteria import judged
+from services.auth.criteria.findings import VERIFICATION, Chart
+from services.auth.criteria.history import days_taken
+from services.auth.criteria.schema import check_criteria
 from shared.catalogue import drug
 from shared.policy import Figure, PolicyError
+from tests.services.auth.home import note
 from tests.services.auth.patient import CHICAGO, TODAY, coded, condition, lab, oral_iron, patient, policy
 
 CASES = Path(__file__).with_name("cases")
@@ -25,6 +28,7 @@ DEFAULTS = {
     "prairie-health-iron": {"payer": "prairie-health", "drug": "ferric-carboxymaltose"},
     "lakeland-advantage-iron": {"payer": "lakeland-advantage", "drug": "ferric-carboxymaltose"},
     "infliximab": {},
+    "home": {},
 }
 FERRITIN = {
     "id": "f",
@@ -43,6 +47,9 @@ def chart_of(case: dict[str, Any]) -> Chart:
     resources = [lab(a, Decimal(str(case[a])), days_ago) for a in ("hemoglobin", "ferritin", "tsat") if a in case]
     resources += [condition(f"c{n}", *c) for n, c in enumerate(case.get("conditions", ()))]
     resources += [_screen(name, loinc, *case[name]) for name, loinc in SCREENS.items() if name in case]
+    resources += [_measured(name, *given, *case[name]) for name, given in MEASURED.items() if name in case]
+    if "note" in case:
+        resources.append(note() | {"type": coded("http://loinc.org", case["note"])})
     if "oral" in case:
         taken = oral_iron(0 if case["oral"] == "unknown" else case["oral"])
         resources.append({k: v for k, v in taken.items() if case["oral"] != "unknown" or k != "effectivePeriod"})
@@ -51,6 +58,15 @@ def chart_of(case: dict[str, Any]) -> Chart:
     if "intolerance" in case:
         resources.append(_intolerance(case["intolerance"]))
     return Chart(patient(gender=case.get("gender", "female")), tuple(resources), TODAY)
+
+
+MEASURED = {"creatinine": ("2160-0", "mg/dL"), "igg": ("2465-3", "mg/dL")}
+
+
+def _measured(name: str, loinc: str, unit: str, value: Any, days_ago: int) -> dict[str, Any]:
+    quantity = {"value": Decimal(str(value)), "unit": unit, "code": unit}
+    code = coded("http://loinc.org", loinc)
+    return lab("ferritin", 0, days_ago, id=f"in-{name}", code=code, valueQuantity=quantity)
 
 
 SCREENS = {"tb": "71773-6", "hbv": "5196-1"}
@@ -309,18 +325,18 @@ def test_only_what_was_really_ordered_was_tried(changes: dict[str, Any], met_: b
 
 def criteria(drugs: list[str], rule: Any) -> Figure:
     source = "a policy (2026)"
-    value, scope = {"covered": True, "rule": rule}, {"payer": "prairie-health", "drugs": drugs}
+    value, scope = {"covered": True, "initial_days": 90, "rule": rule}, {"payer": "prairie-health", "drugs": drugs}
     return Figure("auth/new", "criteria", value, "rule", scope, source, "V", "payer", date(2026, 1, 1), None)
 
 
 def test_a_policy_for_a_drug_we_do_not_know_is_told_at_the_start() -> None:
-    with pytest.raises(PolicyError, match=r"auth/new: drugs \['feric-carboxymaltose'\]"):
+    with pytest.raises(PolicyError, match=r"auth/new: applies_to.drugs: keys .* which \['feric-carboxymaltose'\]"):
         check_criteria([criteria(["iron-sucrose", "feric-carboxymaltose"], None)])
 
 
 def test_a_criterion_that_looks_at_nothing_we_know_is_told_at_the_start() -> None:
     odd = {"id": "c", "text": "t", "conditionn": {"icd10": ["D50"]}}
-    with pytest.raises(PolicyError, match="auth/new: c: one of"):
+    with pytest.raises(PolicyError, match=r"auth/new: value.rule.all\[0\].any\[0\] \(c\): one of"):
         check_criteria([criteria(["iron-sucrose"], {"all": [{"any": [odd]}]})])
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from shared.core import Answer, Doubtful, Resource, TryLater
 from shared.fhir.json import LIMIT, encode
 from shared.settings import Partner, Site
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
-from tests.services.auth.patient import BASE, NOW, PRACTICE, coded, coverage, patient, referral
+from tests.services.auth.patient import BASE, LANE, NOW, PRACTICE, coded, coverage, patient, referral
 
 SUBMIT, INQUIRE = f"{BASE}/Claim/$submit", f"{BASE}/Claim/$inquire"
 BENEFIT = f"{BASE}/CoverageEligibilityRequest/$submit"
@@ -28,9 +29,19 @@ OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "
 class Outside:
     site: Site = PRACTICE
     http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    documents: Mapping[str, Resource] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
 
     async def token(self, partner: str) -> str:
         return f"token-of-{partner}"
+
+    async def document(self, resource_id: str, lane: str) -> Resource | None:
+        if resource_id in self.silent:
+            raise TryLater("nobody answers")
+        return self.documents.get(resource_id) if lane == LANE else None
+
+    async def mail(self, message: EmailMessage) -> None:
+        raise AssertionError("a payer gets no mail")
 
     def now(self) -> datetime:
         return NOW
@@ -94,6 +105,29 @@ async def test_a_busy_payer_says_when(header: str | None, seconds: float | None)
     with pytest.raises(TryLater) as later:
         await submitted()
     assert later.value.after_seconds == seconds
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("120", 120.0), ("Sat, 21 Nov 2026 16:01:30 GMT", 90.0), ("soon", None), (None, None)]
+)
+async def test_a_payer_that_is_down_says_when_it_may_be_asked_what_it_has(
+    header: str | None, seconds: float | None
+) -> None:
+    respx.post(SUBMIT).respond(503, headers={"Retry-After": header} if header else {})
+    with pytest.raises(Doubtful) as doubt:
+        await submitted()
+    assert doubt.value.after_seconds == seconds
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [429, 503])
+async def test_an_inquiry_waits_as_long_as_the_payer_says(status: int) -> None:
+    journey = Journey().benefit_known()
+    respx.post(INQUIRE).respond(status, headers={"Retry-After": "45"})
+    with pytest.raises(Doubtful) as doubt:
+        await deliver_inquiry(journey.one("Claim"), journey.store, Outside())
+    assert doubt.value.after_seconds == 45
 
 
 @respx.mock

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.auth.ledger import Charge, Grant, Ledger, Terms, Visit, settled
+from services.auth.decision.ledger import Allowed, Charge, Grant, Ledger, Terms, Visit, settled
 
 FIRST = date(2026, 11, 23)
 LAST = FIRST + timedelta(days=89)
@@ -67,7 +67,7 @@ def test_a_new_number_for_a_time_outside_the_period_gives_the_units_back() -> No
     reserved = settled(EMPTY, [visit()], terms())
     moved = settled(reserved, [visit(hold=2, day=90)], terms())
     assert answer(moved) == ("refused", "outside-period")
-    assert moved.used("J1439") == 0
+    assert moved.used(terms().grants[0], terms()) == 0
 
 
 def test_a_move_needs_no_second_reservation_and_a_fallen_move_keeps_the_first() -> None:
@@ -108,6 +108,29 @@ def test_the_end_of_an_order_gives_everything_back_and_answers_nothing() -> None
     assert set(ended.answers) == {"Appointment/1-1"}
 
 
+ALLOWED = Terms(allowed=Allowed(FIRST, LAST, "transition-of-coverage"))
+
+
+@pytest.mark.parametrize(("day", "expected"), [(-1, "refused"), (0, "not-needed"), (89, "not-needed"), (90, "refused")])
+def test_what_may_go_ahead_undecided_does_so_from_its_first_to_its_last_day(day: int, expected: str) -> None:
+    assert answer(settled(EMPTY, [visit(day=day)], ALLOWED))[0] == expected
+
+
+def test_a_held_time_that_may_go_ahead_is_answered_anew_when_the_payer_has_decided() -> None:
+    ahead = settled(EMPTY, [visit()], ALLOWED)
+    assert answer(settled(ahead, [visit()], terms())) == ("reserved", None)
+    assert answer(settled(ahead, [visit()], terms(0))) == ("refused", "no-units-left")
+    assert answer(settled(ahead, [visit()], Terms())) == ("not-needed", "transition-of-coverage")
+
+
+def test_a_dose_given_undecided_takes_its_units_even_when_another_is_waiting_for_them() -> None:
+    ahead = settled(EMPTY, [visit(1), visit(2, day=7)], ALLOWED)
+    seen = [visit(1, "fulfilled"), visit(2, "booked", day=7)]
+    counted = settled(ahead, seen, terms(750))
+    assert {k: c.status for k, c in counted.charges.items()} == {(1, "J1439"): "billable"}
+    assert (answer(counted), answer(counted, 2)) == (("reserved", None), ("refused", "no-units-left"))
+
+
 STATUSES = ("proposed", "pending", "booked", "cancelled", "noshow", "fulfilled", "arrived")
 STEPS = st.lists(
     st.builds(
@@ -128,14 +151,17 @@ def sound(ledger: Ledger, authorized: int) -> bool:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, st.sampled_from([0, 749, 750, 1500, 2000, 2250]))
-def test_no_sequence_of_holds_moves_and_cancellations_breaks_the_balance(steps: list[Visit], units: int) -> None:
+@given(STEPS, st.sampled_from([0, 749, 750, 1500, 2000, 2250]), st.integers(0, 25))
+def test_no_sequence_of_holds_moves_and_cancellations_breaks_the_balance(
+    steps: list[Visit], units: int, undecided: int
+) -> None:
     ledger, visits = EMPTY, dict[str, Visit]()
-    for step in steps:
+    for at, step in enumerate(steps):
         visits[step.reference] = step
-        after = settled(ledger, visits.values(), terms(units))
+        now = ALLOWED if at < undecided else terms(units)
+        after = settled(ledger, visits.values(), now)
         assert sound(after, units)
-        assert settled(after, visits.values(), terms(units)) == after
+        assert settled(after, visits.values(), now) == after
         assert all(isinstance(c, Charge) and k == (c.dose, c.code) for k, c in after.charges.items())
         ledger = after
     reserved = {v.dose for v in visits.values() if answered_reserved(ledger, v)}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.auth.claims import PAS
 from services.auth.questions import OPEN
+from services.auth.wire.claims import PAS
 from shared.catalogue import HCPCS
 from shared.core import Resource
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
@@ -76,11 +76,12 @@ def test_a_payer_nobody_knows_is_named_by_a_coverage_and_not_by_an_answer() -> N
 def test_an_inquiry_that_ends_nothing_is_asked_for_again() -> None:
     journey, claim = pended()
     key = f"pended:{claim['id']}"
-    for _ in range(3):
+    for days in (16, 17, 18):
+        journey.at = NOW + timedelta(days=days)
         journey.wakes(key)
         assert open_questions(journey) == ["payer-late"]
         inquired = journey.person(the_open(journey), "inquired")
-        assert inquired.wakes == {key: NOW + timedelta(days=7)}
+        assert inquired.wakes == {key: journey.at + timedelta(hours=24)}
         assert open_questions(journey) == []
     assert len(journey.tasks("authorization-question")) == 3
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.auth.bundles import broken, request_bundle
-from services.auth.claims import REQUESTED_SERVICE
-from services.auth.shapes import RELATIONSHIP
+from services.auth.wire.bundles import broken, request_bundle
+from services.auth.wire.claims import REQUESTED_SERVICE
+from services.auth.wire.shapes import RELATIONSHIP
 from shared.core import CANONICAL, Resource, reference
 from tests.services.auth.journey import Journey
 from tests.services.auth.outward import broken_request, outside
 from tests.services.auth.patient import PRACTICE, coded, validator
-from tests.services.auth.test_odd_resources import ODD, _paths, legally_changed
+from tests.services.auth.test_odd_resources import ODD, legally_changed, paths_in
 from tests.services.auth.test_odd_resources import Path as Path_
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "contracts" / "examples"
@@ -112,7 +112,7 @@ def values() -> tuple[Any, ...]:
 @cache
 def places() -> tuple[tuple[str, Path_], ...]:
     kept = ((), ("id",), ("resourceType",))
-    return tuple((r["id"], p) for r in chart() for p in _paths(r) if p not in kept)
+    return tuple((r["id"], p) for r in chart() for p in paths_in(r) if p not in kept)
 
 
 CHANGES = st.lists(

@@ -35,14 +35,14 @@ def resources() -> list[Resource]:
 @cache
 def places() -> tuple[tuple[str, Path], ...]:
     """Every element of every resource that may be dropped or replaced."""
-    return tuple((r["id"], p) for r in resources() for p in _paths(r) if p not in ((), ("id",), ("resourceType",)))
+    return tuple((r["id"], p) for r in resources() for p in paths_in(r) if p not in ((), ("id",), ("resourceType",)))
 
 
-def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def paths_in(value: Any, path: Path = ()) -> Iterator[Path]:
     yield path
     inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, child in inner:
-        yield from _paths(child, (*path, key))
+        yield from paths_in(child, (*path, key))
 
 
 def _changed(value: Any, path: Path, odd: Any) -> Any:
@@ -106,7 +106,7 @@ def stands(journey: Journey) -> tuple[Any, ...]:
     return claims, tasks
 
 
-ANSWER_CHANGES = st.lists(st.tuples(st.sampled_from(tuple(_paths(claim_answer({
+ANSWER_CHANGES = st.lists(st.tuples(st.sampled_from(tuple(paths_in(claim_answer({
     "id": "c", "identifier": [{"system": "s", "value": "v"}], "type": coded("s", "professional"),
     "patient": {"reference": "Patient/in-p"}, "insurer": {"display": "x"},
     "item": [{"sequence": 1, "servicedPeriod": {"start": "2026-11-23"}}],

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from contracts.conformance import journeys
-from services.auth.bundles import eligibility_bundle, inquiry_bundle, request_bundle
-from services.auth.claims import PAS
-from services.auth.shapes import IDENTIFIER_TYPE, RELATIONSHIP
+from services.auth.wire.bundles import eligibility_bundle, inquiry_bundle, request_bundle
+from services.auth.wire.claims import PAS
+from services.auth.wire.shapes import IDENTIFIER_TYPE, RELATIONSHIP
 from services.auth.words import references, target
 from shared.core import CANONICAL
 from tests.services.auth.journey import Journey
@@ -123,8 +123,9 @@ async def test_every_request_keeps_our_profile_and_those_of_pas_and_us_core(rece
 @pytest.mark.slow
 def test_every_request_of_a_demo_keeps_them_too(tmp_path: Path) -> None:
     requests = [e.resource for e in journeys.run(tmp_path) if e.to == "payer"]
-    assert [broken_request(r) for r in requests] == [[], [], []]
-    assert all(types(r)[0] == "Claim" and {"Observation", "Condition", "Bundle"} <= set(types(r)) for r in requests)
+    assert [broken_request(r) for r in requests] == [[], [], [], []]
+    assert all(types(r)[0] == "Claim" and {"Observation", "Condition"} <= set(types(r)) for r in requests)
+    assert sum("Bundle" in types(r) for r in requests) == 3  # no earlier treatment came with the antibiotic
 
 
 async def test_what_is_said_whole_is_cited_itself_and_anything_else_is_enclosed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.auth.responses import responses_in, reviews
+from services.auth.wire.responses import responses_in, reviews
 
 EXAMPLES = Path(__file__).resolve().parents[3].parent / "shared" / "examples" / "davinci-pas-2.2.1"
 

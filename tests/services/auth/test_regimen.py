@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.auth.findings import Chart
-from services.auth.regimen import Regimen, fingerprint, regimen_of
+from services.auth.criteria.findings import Chart
+from services.auth.criteria.regimen import Regimen, fingerprint, regimen_of
 from shared.catalogue import drug
 from tests.services.auth.patient import START, TODAY, medication, patient, weight
 

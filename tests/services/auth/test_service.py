@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pytest
 
@@ -53,23 +52,6 @@ def test_a_policy_of_a_diagnosis_group_comes_before_the_general_one() -> None:
     both = AuthPolicy(replace(general.figures, figures=(*general.figures.figures, heart)), PRACTICE)
     assert both.criteria(prairie, iron, ("I50.22",), NOW.date()) is heart
     assert both.criteria(prairie, iron, ("D50.0",), NOW.date()) == figure
-
-
-@pytest.mark.parametrize(
-    ("line", "on", "days"),
-    [
-        ("commercial", date(2026, 3, 1), 180),
-        ("medicare-advantage", date(2026, 3, 1), 65),
-        ("medicare-advantage", date(2024, 12, 31), None),
-        ("medicaid", date(2026, 3, 1), None),
-    ],
-)
-def test_the_appeal_deadline_follows_line_of_business_and_date(line: str, on: date, days: int | None) -> None:
-    assert policy().appeal_days(payer("x", line), on) == days
-
-
-def test_without_an_adopted_figure_a_pend_asks_a_person_at_once() -> None:
-    assert policy(practice()).inquire_after_days(NOW.date()) == 0
 
 
 def test_a_claim_is_found_by_its_identifier_and_a_task_by_its_order() -> None:

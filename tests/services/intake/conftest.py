@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from services.intake import bundles
-from services.intake.coordinator import Policy, coordinate
-from services.intake.demands import demands_of
+from services.intake.consequences import Policy
+from services.intake.coordinator import coordinate
+from services.intake.doors import bundles
 from services.intake.facts import Facts
+from services.intake.questions import asks
+from services.intake.requirements.demands import demands_of
 from services.intake.service import GAPS, POLICIES
 from shared.borders import checking
 from shared.core import Decision, Event, Resource, reference
@@ -38,12 +40,12 @@ class Desk:
     def push(self, bundle: Resource, client: str = "mercy-ehr") -> Decision:
         arrival = bundles.resolved(bundle, client)
         assert isinstance(arrival, bundles.Arrival), arrival
-        return self.take("command", "referral-received", arrival.lane, arrival.resources)
+        return self.take("command", "referral-received", arrival.lane, arrival.resources, None, client)
 
     def send(self, resource: Resource, client: str = "mercy-ehr") -> Decision:
         arrival = bundles.single(resource, client)
         assert isinstance(arrival, bundles.Arrival), arrival
-        return self.take("command", "resource-received", arrival.lane, arrival.resources)
+        return self.take("command", "resource-received", arrival.lane, arrival.resources, None, client)
 
     def answer(self, task: Resource, client: str = "clinic-portal") -> Decision:
         return self.take(
@@ -83,7 +85,9 @@ class Desk:
         return self.one("ServiceRequest", intent="filler-order")
 
     def task(self, code: str) -> Resource:
-        found = [t for t in self.all("Task") if t["code"]["coding"][0]["code"] == code]
+        about_people = frozenset({"nobody-to-tell", "language-unavailable"})
+        coded = [t for t in self.all("Task") if t["code"]["coding"][0]["code"] == code]
+        found = [t for t in coded if not asks(t) & about_people]
         assert len(found) == 1, (code, len(found))
         return found[0]
 
@@ -106,7 +110,7 @@ def site() -> Site:
 
 @pytest.fixture(scope="session")
 def policy(site: Site) -> Policy:
-    figures = load_figures("intake", POLICIES, ["intake/requirements"])
+    figures = load_figures("intake", POLICIES, ["intake/answers", "intake/changes", "intake/requirements"])
     demands = demands_of(GAPS, checking(carepod()))
     return Policy(figures, replace(site, auto_confirm=frozenset({"order-verification"})), demands)
 

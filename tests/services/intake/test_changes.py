@@ -83,12 +83,6 @@ def test_a_prescription_on_hold_holds_the_order(desk: Any, example: Any, edited:
     assert desk.referral["statusReason"]["text"] == "The placer's order is on hold"
 
 
-def test_a_patient_who_died_puts_the_order_on_hold(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    desk.send({**desk.one("Patient"), "deceasedDateTime": "2026-11-21"})
-    assert (desk.order["status"], desk.missing) == ("on-hold", ["patient-deceased"])
-
-
 def test_a_coverage_that_ended_gives_way_to_one_in_force(desk: Any, example: Any) -> None:
     pushed = example("iron-meets-criteria")
     ended = deepcopy(of_type(pushed, "Coverage")) | {"subscriberId": "OLD", "period": {"end": "2026-06-30"}}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.intake import bundles
+from services.intake.doors import bundles
 from shared.core import CANONICAL, Event, Resource, reference
 from shared.fhir.profiles import r4
 from tests.services.scheduling.patient import World, authorization, benefit

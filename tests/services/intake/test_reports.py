@@ -96,17 +96,6 @@ def test_news_of_another_order_leave_a_referral_as_it_is(desk: Any, example: Any
 # The placer and the pharmacy
 
 
-def test_a_refused_answer_asks_a_person_once(desk: Any, example: Any) -> None:
-    desk.push(example("iron-meets-criteria"))
-    lane, focus = f"patient/{desk.one('Patient')['id']}", reference(desk.referral)
-    decision = desk.take("answer", "placer-refused", lane, focus=focus)
-    assert decision.reason == "placer-unreached"
-    assert decision.saves[0]["owner"]["identifier"]["value"] == "intake-coordinator"
-    assert desk.take("answer", "placer-refused", lane, focus=focus).reason == "nothing-to-change"
-    assert desk.take("answer", "placer-told", lane, focus=focus).reason == "nothing-to-change"
-    assert desk.push(example("iron-meets-criteria")).saves == ()
-
-
 def test_a_dispense_of_the_pharmacy_is_kept(desk: Any, example: Any) -> None:
     desk.push(example("iron-meets-criteria"))
     dispense = {

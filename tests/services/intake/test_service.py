@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from services.intake import bundles
+from services.intake.doors import bundles
 from services.intake.gather import gather_facts
+from services.intake.persons.kinship import links
 from services.intake.service import declared
 from shared.core import Event, reference
 from shared.fhir.profiles import r4
@@ -26,6 +28,12 @@ class Reader:
 
     async def read(self, resource_id: str) -> Any:
         return next((r for r in self.resources if r["id"] == resource_id), None)
+
+    async def several(self, ids: Iterable[str]) -> dict[str, Any]:
+        return {i: found for i in ids if (found := await self.read(i)) is not None}
+
+    async def search(self, resource_type: str, parameter: str, value: str) -> list[Any]:
+        return [r for r in self.resources if (resource_type, parameter) == ("Patient", "link") and value in links(r)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.scheduling.elements import extended, is_task
-from services.scheduling.planner import cell_of
 from services.scheduling.service import declared
 from shared.core import CANONICAL, IDENTIFIERS, Decision, Event, Needs, Resource, Seat, Service
 from shared.settings import Adoption, InfusionSite, Nurse, Partner, Site
+from shared.visits.cells import cell_of
+from shared.visits.elements import extended, is_task
 
 CHICAGO = ZoneInfo("America/Chicago")
 PATIENT = "Patient/in-p"
@@ -123,14 +123,16 @@ def authorization(
     answers: Sequence[tuple[str, int, str]] = (),
     period: tuple[str, str] | None = None,
     units_left: int = 1500,
+    allowed: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """Task `preauthorization`; answers are (Appointment id, hold number, answer)."""
     output: list[dict[str, Any]] = [
         {"type": coded("preauthorization-output", "units-left"), "valueQuantity": {"value": units_left}}
     ]
-    if period:
-        span = {"start": period[0], "end": period[1]}
-        output.append({"type": coded("preauthorization-output", "period"), "valuePeriod": span})
+    for code, days in (("period", period), ("allowed-until", allowed)):
+        if days:
+            span = {"start": days[0], "end": days[1]}
+            output.append({"type": coded("preauthorization-output", code), "valuePeriod": span})
     for id_, number, answer in answers:
         parts = [{"url": "number", "valuePositiveInt": number}, {"url": "answer", "valueCode": answer}]
         output.append(

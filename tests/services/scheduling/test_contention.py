@@ -8,20 +8,21 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.scheduling.elements import extension_value
-from services.scheduling.service import declared
+from services.scheduling.service import READS, declared
 from shared.adapters.migrations import migrate_sqlite
 from shared.adapters.sqlite import SqliteDatabase
-from shared.borders import checking
+from shared.borders import checking, kind_of, stamped
 from shared.core import Event, Resource
 from shared.failpoints import Failpoints
 from shared.fhir.profiles import carepod
 from shared.messages import Catalogue
 from shared.run import Outcome, Runner
-from shared.store import keep_copies
+from shared.store import Unit
+from shared.visits.elements import extension_value
 from tests.services.scheduling.patient import NOW, PRACTICE, authorization, everything_but_authorization, request
 
 PATIENTS = 100
@@ -41,7 +42,9 @@ async def test_a_hundred_simultaneous_bookings_never_share_a_chair_or_overrun_a_
     runner = Runner(service, database, Catalogue((service,)), checking(carepod()), lambda: NOW, 16, Failpoints(None))
     for patient in range(PATIENTS):
         async with database.writing() as tx:
-            await keep_copies(tx, f"patient/in-{patient}", "intake", _received(patient), NOW)
+            unit = Unit(tx, {})
+            await unit.keep(service, "intake", f"patient/in-{patient}", _received(patient), NOW)
+            await unit.write()
     outcomes = await asyncio.gather(*(_taken(runner, patient) for patient in range(PATIENTS)))
     held = [r for o in outcomes for r in o.saved if r["resourceType"] == "Appointment" and r["status"] == "pending"]
     asked = [o for o in outcomes if o.decision.reason == "scheduling-asked"]
@@ -58,10 +61,15 @@ def _received(patient: int) -> list[Resource]:
     """One patient's order for a single dose, with everything there."""
     resources = [*everything_but_authorization(), request({"repeat": {"count": 1}}), authorization()]
     ids = {r["id"]: r["id"] + f"-{patient}" for r in resources} | {"in-p": f"in-{patient}"}
-    text = json.dumps([r | {"meta": {"versionId": "1-1"}} for r in {r["id"]: r for r in resources}.values()])
+    text = json.dumps([stored(r) for r in {r["id"]: r for r in resources}.values()])
     for old, new in ids.items():
         text = text.replace(f'/{old}"', f'/{new}"').replace(f'"id": "{old}"', f'"id": "{new}"')
     return list(json.loads(text))
+
+
+def stored(resource: dict[str, Any]) -> dict[str, Any]:
+    """A copy in the version scheduling understands."""
+    return stamped(resource | {"meta": {"versionId": "1-1"}}, f"{READS[kind_of(resource)]}.0")  # type: ignore[return-value]
 
 
 async def _taken(runner: Runner, patient: int) -> Outcome:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.scheduling.elements import extended, instant, is_task
 from shared.core import Event
+from shared.visits.elements import extended, instant, is_task
 from tests.services.scheduling.patient import (
     LANE,
     MINUTE,
@@ -95,6 +95,14 @@ async def test_a_visit_unprepared_at_its_deadline_asks_a_person_and_stays_booked
     assert f"prepare/{first}" not in world.wakes
     await world.hears(at=start_of(world.appointments()[0]) + MINUTE)
     assert world.questions() == ["drug-not-on-hand"]
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1, "met"), (0, "unmet"), (1, "unmet")])
+async def test_a_visit_that_has_begun_keeps_what_was_said_of_it(seconds: int, status: str) -> None:
+    world = await booked()
+    visit = world.appointments()[0]
+    await world.hears(dispense(visit["id"]), at=start_of(visit) + timedelta(seconds=seconds))
+    assert world.requirement("drug-on-hand")["status"] == status
 
 
 async def test_the_question_is_withdrawn_when_the_drug_arrives_after_all() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -26,6 +27,9 @@ class Pharmacy:
 
     async def token(self, partner: str) -> str:
         return f"token-of-{partner}"
+
+    def now(self) -> datetime:
+        return datetime(2026, 10, 21, 7, 27, tzinfo=UTC)
 
 
 async def told() -> Answer:
@@ -65,11 +69,12 @@ async def test_an_overload_or_a_fault_is_tried_later(status: int) -> None:
 
 
 @respx.mock
-async def test_a_retry_after_that_is_no_number_counts_as_none() -> None:
-    respx.post(ORDERS).respond(503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})
+@pytest.mark.parametrize("said, seconds", [("Wed, 21 Oct 2026 07:28:00 GMT", 60), ("soon", None)])
+async def test_a_retry_after_may_be_a_date_and_anything_else_counts_as_none(said: str, seconds: int | None) -> None:
+    respx.post(ORDERS).respond(503, headers={"Retry-After": said})
     with pytest.raises(TryLater) as later:
         await told()
-    assert later.value.after_seconds is None
+    assert later.value.after_seconds == seconds
 
 
 @respx.mock

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.scheduling.elements import extended, instant
 from shared.core import Decision, Event, Needs
+from shared.visits.elements import extended, instant
 from tests.services.scheduling.patient import (
     LANE,
     MINUTE,
@@ -167,6 +167,16 @@ async def test_a_revoked_order_gives_a_held_time_back() -> None:
     assert world.statuses() == ["cancelled", "cancelled"]
     assert not world.seats
     assert not world.wakes
+
+
+async def test_an_order_put_on_hold_gives_a_held_time_back_and_resumed_holds_another() -> None:
+    world = await held()
+    await world.hears(order(status="on-hold"), at=NOW + MINUTE)
+    assert world.statuses() == ["proposed", "proposed"]
+    assert not world.seats
+    await world.hears(order(), at=NOW + 2 * MINUTE)
+    assert world.statuses() == ["pending", "pending"]
+    assert world.holds() == [2, 2]
 
 
 async def test_a_new_start_before_booking_moves_proposals_and_holds() -> None:

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.scheduling import planner
-from services.scheduling.planner import Place, Staffing, Wish, cell_of, cells, earliest, occupied, seats
+from services.scheduling.planner import Place, Staffing, Wish, earliest, seats
 from shared.settings import InfusionSite, Nurse
+from shared.visits.cells import cell_of, cells, occupied
 from tests.services.scheduling.patient import CHICAGO, chicago
 
 RATIOS = {1: 6, 2: 4, 3: 3, 4: 2, 5: 1}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.scheduling.elements import extension
-from services.scheduling.readiness import readiness_of
 from shared.fhir.profiles import r4
+from shared.visits.elements import extension
+from shared.visits.readiness import readiness_of
 
 
 def visit(**statuses: str) -> dict[str, Any]:

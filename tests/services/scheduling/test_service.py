@@ -108,8 +108,9 @@ async def test_a_visit_is_found_by_patient_status_date_and_identifier() -> None:
     assert found == {
         "patient": ["Patient/in-p", "in-p"],
         "status": ["booked"],
-        "date": ["2026-12-01T08:00:00-06:00", "2026-12-01"],
-        "identifier": [f"https://carepod.example/id/appointment|{visit['id']}", visit["id"]],
+        "based-on": ["ServiceRequest/in-order", "in-order"],
+        "date": ["2026-12-01T14:00:00.000000Z/2026-12-01T14:00:00.999999Z", "2026-12-01/2026-12-01"],
+        "identifier": [visit["id"], f"https://carepod.example/id/appointment|{visit['id']}"],
     }
 
 

@@ -4,7 +4,9 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
+from shared import store
 from shared.adapters import migrations
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.adapters.postgres import PostgresDatabase
@@ -52,3 +54,19 @@ async def test_schemas_and_roles_are_made_twice_and_by_two_processes_at_once(dat
         database = await PostgresDatabase.open(database_url, name)
         assert await rows(database, "select version from migration") == [(n + 1,) for n in range(len(migrations.STEPS))]
         await database.close()
+
+
+async def test_a_look_for_backfills_reads_those_alone(tmp_path: Path) -> None:
+    await migrate_sqlite(tmp_path, ["alpha"])
+    database = await SqliteDatabase.open(tmp_path / "alpha.db")
+    asked: list[str] = []
+
+    class Explaining:
+        async def fetch(self, sql: str, *values: object) -> list[object]:
+            async with database.reading() as tx:
+                asked.extend(str(row[3]) for row in await tx.fetch("explain query plan " + sql, *values))
+            return []
+
+    await store.backfilled(cast(Any, Explaining()), ["patient/1"])
+    await database.close()
+    assert any("inbox_backfilled" in step for step in asked), asked

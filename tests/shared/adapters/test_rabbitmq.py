@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -180,7 +181,7 @@ async def test_after_a_crash_messages_come_one_at_a_time_until_one_is_new(rabbit
     assert max(taker.batches[PREFETCH + 1 :]) > 1
 
 
-async def _died(rabbit: Rabbit, taken: list[str]) -> bool:
+async def _died(rabbit: Rabbit, taken: list[str], partitions: int = 1, slow: float = 0.0) -> bool:
     """One life of a process that id-7 kills; False when it has taken all others and lives."""
     struck = asyncio.Event()
 
@@ -188,19 +189,20 @@ async def _died(rabbit: Rabbit, taken: list[str]) -> bool:
         if any(m.id == "id-7" for m in messages):
             struck.set()
             await asyncio.sleep(60)
+        await asyncio.sleep(slow)
         taken.extend(m.id for m in messages)
 
-    process = RabbitBroker(rabbit.url, 1, name="victim")
+    process = RabbitBroker(rabbit.url, partitions, name="victim")
     await process.subscribe("beta", LISTENS["beta"], receive)
     try:
         await asyncio.wait_for(struck.wait(), 3)
     except TimeoutError:
         return False
     finally:
-        for consumer in process._consumers:
-            assert consumer._task is not None
-            consumer._task.cancel()
-            await asyncio.gather(consumer._task, return_exceptions=True)
+        tasks = [consumer._task for consumer in process._consumers if consumer._task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await process.close()
     return True
 
@@ -219,6 +221,26 @@ async def test_a_message_that_kills_its_process_is_parked_alone(rabbit: Rabbit) 
     assert deaths == 4
     assert sorted(set(taken), key=lambda i: int(i[3:])) == [f"id-{n}" for n in range(20) if n != 7]
     assert await rabbit.parked() == "id-7"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("partition", [0, 1])
+async def test_a_message_that_kills_its_process_parks_no_slow_message_of_another_partition(
+    rabbit: Rabbit, partition: int
+) -> None:
+    """Both would be in hand each time the process dies, if it opened its partitions at once."""
+    await declare_topology(rabbit.url, LISTENS, 2)
+    await rabbit.limited(delivery_limit=3)
+    broker = rabbit.broker()
+    await broker.publish(replace(outgoing(7), keys=(f"Task.p{partition}",)))
+    await broker.publish(replace(outgoing(1), keys=(f"Task.p{1 - partition}",)))
+    taken: list[str] = []
+    deaths = 0
+    while await _died(rabbit, taken, partitions=2, slow=0.3):
+        deaths += 1
+    assert (deaths, set(taken)) == (4, {"id-1"})
+    assert await rabbit.parked() == "id-7"
+    await rabbit.delete("beta.p1")
 
 
 @pytest.mark.slow

@@ -70,8 +70,9 @@ class Served:
     def __exit__(self, *_: Any) -> None:
         assert self._server is not None
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(60)
         self._listener.close()
+        assert not self._thread.is_alive(), "it does not stop"
 
     def _run(self) -> None:
         asyncio.run(self._served())

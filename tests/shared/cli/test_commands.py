@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared.app import folder_lock
 from shared.cli.common import errors, failed, out, say
+from shared.footing import folder_lock
 from shared.settings import ROOT
 from shared.smart.clients import OURSELVES
 from tests.shared.cli.conftest import Command
@@ -33,7 +33,19 @@ def one_line(text: str) -> str:
 
 def test_the_help_names_every_command_and_exit_code(carepod: Command) -> None:
     said = one_line(carepod("--help").stdout)
-    for word in ("serve", "demo", "push", "validate", "trace", "parked", "quarantine", "migrate", "topology"):
+    looking = ("trace", "undelivered", "parked", "quarantine", "digest")
+    for word in (
+        "serve",
+        "demo",
+        "push",
+        "validate",
+        *looking,
+        "resend",
+        "backfill",
+        "restored",
+        "migrate",
+        "topology",
+    ):
         assert word in said
         assert carepod(word, "--help").exit_code == 0
     assert "Exit codes: 0 done; 1" in said
@@ -138,17 +150,25 @@ def test_keys_that_prove_nothing_are_refused(carepod: Command, tmp_path: Path, c
 
 
 def test_looking_where_nothing_has_run_makes_nothing(carepod: Command, environment: Path) -> None:
-    for command in (("trace", "in-1"), ("parked",), ("quarantine",), ("quarantine", "--body", "x")):
+    quarantined = (("quarantine",), ("quarantine", "--body", "x"))
+    repairs = (("resend",), ("backfill", "nursing"), ("restored", "nursing"), ("digest",), ("parked", "replay", "x"))
+    for command in (("trace", "in-1"), ("parked",), ("undelivered",), *quarantined, *repairs):
         result = carepod(*command)
         assert result.exit_code == 2, command
         assert "CAREPOD_FOLDER" in result.stderr
-    assert not environment.exists() or not list(environment.iterdir())
+    assert not environment.exists() or {f.name for f in environment.iterdir()} <= {"lock"}
 
 
 def test_an_empty_carepod_has_nothing_to_show(carepod: Command) -> None:
     carepod("migrate")
     assert (carepod("parked").exit_code, carepod("parked").stdout.strip()) == (0, "nothing is parked")
+    assert (carepod("undelivered").exit_code, carepod("undelivered").stdout.strip()) == (0, "everything has arrived")
     assert (carepod("quarantine").exit_code, carepod("quarantine").stdout) == (0, "")
+    assert "drift" in carepod("digest").stdout
+    assert carepod("resend").stdout.splitlines()[0] == "intake: 0 messages sent again"
+    assert carepod("backfill", "nursing").stdout.splitlines() == [
+        f"{owner}: 0 messages to nursing, 0 resources" for owner in ("intake", "auth", "scheduling")
+    ]
     assert carepod("quarantine", "--body", "x").exit_code == 1
     assert carepod("trace", "in-1").exit_code == 1
 

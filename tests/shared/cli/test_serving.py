@@ -1,4 +1,4 @@
-"""`carepod serve` and `carepod demo` as real processes: asked to stop under load, and the seven referrals."""
+"""`carepod serve` and `carepod demo` as real processes: asked to stop under load, and the nine referrals."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_asked_to_stop_under_load_it_fails_no_request_and_loses_nothing(
         assert (await asyncio.to_thread(carepod, "trace", task)).exit_code == 0
 
 
-def test_the_demo_ends_with_a_report_of_seven_outcomes(carepod: Command, tmp_path: Path, port: int) -> None:
+def test_the_demo_ends_with_a_report_of_nine_outcomes(carepod: Command, tmp_path: Path, port: int) -> None:
     report, folder = tmp_path / "report.json", tmp_path / "demo"
     command = ["demo", "--once", "--report", str(report), "--port", str(port), "--folder", str(folder)]
     begun = time.monotonic()
@@ -129,6 +129,8 @@ def test_the_demo_ends_with_a_report_of_seven_outcomes(carepod: Command, tmp_pat
         "incomplete": "needs-information",
         "duplicate": "duplicate",
         "broken": "invalid",
+        "opat-vancomycin-home": "scheduled",
+        "ivig-pidd-medicare-home": "scheduled",
     }
     keys = {"file", "http_status", "outcome", "reasons", "authorization", "appointments", "open_tasks", "seconds"}
     assert all(set(r) == keys for r in found["referrals"])

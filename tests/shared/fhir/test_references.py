@@ -13,7 +13,7 @@ from shared.fhir.definitions import Element
 from shared.fhir.definitions import r4 as definitions
 from shared.fhir.json import encode
 from shared.fhir.profiles import r4
-from shared.fhir.references import references, rewritten
+from shared.fhir.references import literals, references, rewritten
 
 from .resources import GOOD, bundle, order
 
@@ -66,6 +66,7 @@ def test_the_expression_names_the_element_and_not_the_json(resource: dict[str, A
 )
 def test_a_uri_called_reference_is_none(resource: dict[str, Any]) -> None:
     assert list(references(resource)) == []
+    assert list(literals(resource)) == []
     assert rewritten(resource, {"Patient/1": "Patient/2"}) == resource
 
 
@@ -76,6 +77,7 @@ def test_the_expressions_are_those_of_the_validator(name: str) -> None:
     told = [issue.expression for issue in r4().check(broken) if issue.code == "value"]
     assert told == [expression for expression, reference in references(broken) if reference == "?"]
     assert told
+    assert list(literals(resource)) == [reference for _, reference in references(resource)]
 
 
 def test_only_exact_references_are_replaced_and_nothing_else_changes() -> None:
@@ -128,3 +130,14 @@ def test_plain_elements_that_end_in_reference_are_named_whole() -> None:
         for child in (e for children in definitions().structure(name).children.values() for e in children if plain(e)):
             item = {child.name: {"reference": "a"}}
             assert list(references({"resourceType": name} | item)) == [(f"{name}.{child.name}.reference", "a")]
+
+
+def test_the_address_of_an_attachment_that_is_an_entry_is_replaced_and_any_other_url_stays() -> None:
+    document = {
+        "resourceType": "DocumentReference",
+        "extension": [{"url": URN, "valueBoolean": True}],
+        "content": [{"attachment": {"url": URN}}, {"attachment": {"url": "https://ehr.test/Binary/1"}}],
+    }
+    copied = rewritten(document, {URN: "Binary/in-1"})
+    assert [c["attachment"]["url"] for c in copied["content"]] == ["Binary/in-1", "https://ehr.test/Binary/1"]
+    assert copied["extension"] == document["extension"]

@@ -32,6 +32,12 @@ def referral(case: str = "iron-meets-criteria") -> dict[str, Any]:
     return found
 
 
+def of(bundle: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The first resource of a type in a Bundle, to be changed."""
+    found: dict[str, Any] = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == kind)
+    return found
+
+
 def renamed(bundle: dict[str, Any], suffix: str) -> dict[str, Any]:
     """The same referral of another patient: every business identifier with a suffix."""
     other = deepcopy(bundle)

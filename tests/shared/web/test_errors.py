@@ -23,6 +23,7 @@ from shared.fhir.profiles import r4
 from shared.ports import Conflict, Unavailable
 from shared.settings import Settings
 from shared.web.app import create_app
+from tests.fuzz import examples
 from tests.shared.web.stack import FHIR, Carepod, Client, built, referral
 
 CANARIES = ("Zyxwcanary", "MRN-CANARY-77", "canary@secret.example")
@@ -54,7 +55,8 @@ def assert_silent(caplog: pytest.LogCaptureFixture, *answers: httpx.Response) ->
 
 @pytest.mark.parametrize(("method", "path", "status", "code"), [
     ("GET", "/nowhere", 404, "not-found"), ("GET", "/", 404, "not-found"), ("GET", "/fhir/a/b/c/d", 404, "not-found"),
-    ("DELETE", "/fhir/Task/x", 405, "not-supported"), ("GET", "/fhir", 405, "not-supported"),
+    ("DELETE", "/fhir/Task/x", 401, "login"), ("GET", "/fhir", 405, "not-supported"),
+    ("DELETE", "/fhir", 405, "not-supported"),
     ("PUT", "/health/live", 405, "not-supported"), ("GET", "/fhir/Task", 401, "login"),
     ("POST", "/fhir/", 415, "not-supported"),
 ])  # fmt: skip
@@ -133,6 +135,23 @@ async def test_too_many_requests_of_one_client_are_told_when_to_come_again(carep
         assert (await other.get("/fhir/Task")).status_code == 200
 
 
+def bundle_of(kind: str, times: int) -> dict[str, Any]:
+    entry = {"request": {"method": "GET", "url": "Task?status=requested"}}
+    return {"resourceType": "Bundle", "type": kind, "entry": [entry] * times}
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_each_search_of_a_bundle_counts_as_a_request(carepod: Carepod, kind: str) -> None:
+    transport = httpx.ASGITransport(create_app(carepod.app, requests_per_second=50))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x.example") as http:
+        client = Client(http, carepod.client().token)
+        window = [await client.push(bundle_of(kind, 40)) for _ in range(4)]
+    refused = next(a for a in window if a.status_code != 200)
+    assert window[0].status_code == 200
+    assert_outcome(refused, 429, "throttled")
+    assert int(refused.headers["retry-after"]) >= 1
+
+
 async def test_a_client_that_goes_away_mid_body_leaves_nothing(
     carepod: Carepod, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,7 +185,7 @@ async def test_no_patient_is_in_any_answer_to_what_is_refused_nor_in_a_log(
     answers = [await client.push(body) for body in _refusals(marked())]
     assert all(400 <= a.status_code < 500 for a in answers), [a.status_code for a in answers]
     answers += [
-        await client.get(f"/fhir/Patient?identifier={CANARIES[1]}&name={CANARIES[0]}", Prefer="handling=strict"),
+        await client.get(f"/fhir/Patient?identifier={CANARIES[1]}&colour={CANARIES[0]}", Prefer="handling=strict"),
         await client.get(f"/fhir/Patient/{CANARIES[0]}"),
         await client.get(f"/fhir/{CANARIES[0]}/x"),
         await client.get(f"/fhir/Patient?name:{CANARIES[0]}=x&_count={CANARIES[0]}"),
@@ -268,7 +287,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.slow
 @given(body=mutated())
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_changed_referral_is_taken_or_refused_and_never_breaks_anything(standing: Standing, body: bytes) -> None:
     before = standing.runner.run(standing.carepod.count("select count(*) from quarantine"))
     response, kept = standing.push(body)
@@ -278,7 +297,7 @@ def test_a_changed_referral_is_taken_or_refused_and_never_breaks_anything(standi
 
 
 @given(body=st.binary(max_size=200) | st.text(max_size=100).map(lambda t: json.dumps(t).encode()))
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_bytes_are_refused(standing: Standing, body: bytes) -> None:
     response, _ = standing.push(body)
     assert response.status_code == 400

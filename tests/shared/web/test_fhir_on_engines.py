@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from shared.smart.clients import registered
 from shared.smart.keys import key_file, public_jwks
 from shared.web.app import create_app
 from shared.web.peers import Peers
-from tests.shared.web.stack import Carepod, Client, referral, renamed
+from tests.shared.web.stack import Carepod, Client, observation, referral, renamed
 
 DOOR, OTHERS = "http://door.internal", "http://others.internal"
 
@@ -113,6 +114,42 @@ async def test_either_process_answers_for_both(processes: tuple[Carepod, Carepod
         assert (await client.push(referral())).json()["entry"][0]["response"]["status"] == "200 OK"
         assert (await client.get("/fhir/metadata")).status_code == 200
         assert (await Client(carepod.http, "no token").get(f"/fhir/{patient}")).status_code == 401
+
+
+SEARCHES = {
+    "date=2026-03-10": 1, "date=gt2026-03-10": 0, "date=ge2026-03-10": 1, "date=2026-03-11T03:30:00Z": 1,
+    "date=lt2026-03-11T03:30:00Z": 0, "date:missing=true": 0, "identifier:missing=false": 1,
+    "code=http://loinc.org|718-7": 1,
+    "_lastUpdated=gt2020": 1, "_lastUpdated=lt2020-01-01": 0, "status=final,amended": 1, "_sort=-date,code": 1,
+    "_tag=nothing": 0, "patient.name=x": None, "_include=Observation:patient": 1,
+}  # fmt: skip
+
+
+async def test_searches_conditions_and_deletions_are_as_on_the_laptop(processes: tuple[Carepod, Carepod]) -> None:
+    sent = await processes[0].client().push(referral())
+    patient = sent.json()["entry"][0]["response"]["location"].partition("/fhir/")[2].partition("/_history")[0]
+    result = json.loads(observation(patient)) | {"effectiveDateTime": "2026-03-10T22:30:00-05:00"}
+    where = "identifier=https://lab.example/results|obs-1"
+    for carepod in processes:
+        client = carepod.client()
+        posts = (client.send("POST", "/fhir/Observation", result, If_None_Exist=where) for _ in range(10))
+        statuses = sorted(r.status_code for r in await asyncio.gather(*posts))
+        assert statuses == [200] * 9 + [201 if carepod is processes[0] else 200]
+        for query, total in SEARCHES.items():
+            response = await client.get(f"/fhir/Observation?identifier=obs-1&{query}")
+            assert response.json().get("total") == total, query
+        assert (await client.get(f"/fhir/Patient?_id={patient[8:]}&name:missing=false&birthdate=ge1900")).json()[
+            "total"
+        ] == 1
+        page = (await client.get("/fhir/Task?_count=1&_sort=-_lastUpdated")).json()
+        seen = [e["resource"]["id"] for e in page["entry"]]
+        while following := next((link["url"] for link in page["link"] if link["relation"] == "next"), None):
+            page = (await client.get(following.removeprefix("http://carepod.test"))).json()
+            seen += [e["resource"]["id"] for e in page["entry"]]
+        assert len(seen) == len(set(seen)) == page["total"]
+    client = processes[1].client()
+    assert (await client.send("DELETE", f"/fhir/Observation?{where}")).status_code == 204
+    assert (await client.get(f"/fhir/Observation?{where}")).json()["total"] == 0
 
 
 def test_migrate_and_topology_are_safe_twice(

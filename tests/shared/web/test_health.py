@@ -40,7 +40,7 @@ async def test_a_broker_that_does_not_answer_does_not_hold_the_probe(
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr(health, "PATIENCE", 0.01)
+    monkeypatch.setattr(health, "PATIENCE", 0.3)
     monkeypatch.setattr(carepod.app.broker, "ready", forever)
     status, body = await ready(carepod)
     assert (status, body["broker"]) == (200, "away")
@@ -57,7 +57,7 @@ async def test_a_database_that_is_down_makes_the_process_not_ready(
         await asyncio.Event().wait()
         yield
 
-    monkeypatch.setattr(health, "PATIENCE", 0.01)
+    monkeypatch.setattr(health, "PATIENCE", 0.3)
     monkeypatch.setattr(carepod.app.handles["auth"].database, "reading", broken)
     status, body = await ready(carepod)
     assert (status, body["ready"], body["problems"]) == (503, False, ["auth: database"])

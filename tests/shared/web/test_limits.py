@@ -56,7 +56,7 @@ class Frozen:
     def set(self, *_, **__):
         self.asked += 1
 
-    incr = pttl = lambda *_: None
+    incrby = pttl = lambda *_: None
 
     async def execute(self):
         await asyncio.Event().wait()
@@ -69,6 +69,18 @@ async def verdicts(limiter, client, times):
 async def test_the_limit_is_reached_but_not_passed(redis):
     limiter = Limiter(redis, requests=3, seconds=60)
     assert await verdicts(limiter, "mercy-ehr", 5) == [None, None, None, 60, 60]
+
+
+async def test_requests_that_come_in_one_body_are_each_counted(redis):
+    limiter = Limiter(redis, requests=5, seconds=60)
+    assert [await limiter.retry_after("mercy-ehr", n) for n in (4, 3, 1)] == [None, None, 60]
+    assert await limiter.retry_after("lab", 50) is None
+
+
+async def test_requests_that_come_in_one_body_are_each_counted_here_too(server, redis, monotonic):
+    server.connected = False
+    limiter = Limiter(redis, requests=5, seconds=60, monotonic=monotonic)
+    assert [await limiter.retry_after("mercy-ehr", n) for n in (4, 3, 1)] == [None, None, 60]
 
 
 async def test_each_client_has_its_own_limit(redis):
@@ -192,7 +204,7 @@ async def test_the_memory_of_the_process_is_bounded(server, redis, monotonic, mo
 async def test_an_error_of_redis_itself_counts_as_away(redis, monotonic, monkeypatch):
     limiter = Limiter(redis, requests=1, seconds=60, monotonic=monotonic)
 
-    async def broken(_):
+    async def broken(*_):
         raise RedisDown("gone in the middle")
 
     monkeypatch.setattr(limiter, "_counted", broken)

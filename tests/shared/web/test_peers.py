@@ -77,7 +77,7 @@ async def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """A process of intake alone, whose catalogue knows the other services and where they are."""
     monkeypatch.setattr(composition, "Validator", r4)
     whole = await built(settings, {"office": Referrer("office", "Office", sees_all=True)})
-    for name in ("auth", "scheduling"):
+    for name in set(whole.handles) - {"intake"}:
         await whole.handles[name].database.close()
     services = tuple(
         replace(s, paths=("/notifications/pas",)) if s.name == "auth" else s for s in whole.catalogue.services
@@ -142,8 +142,8 @@ async def test_a_search_over_several_owners_is_one_searchset(client: Client, oth
         other.tasks[str(number)] = task_of(patient, number)
     other.tasks["hidden"] = task_of("in-somebody-else", 3)
     bundle = (await client.get(f"/fhir/Task?patient={patient}&status=on-hold&status=on-hold&_count=2")).json()
-    assert [e["resource"]["id"] for e in bundle["entry"]] == [task_of(patient, n)["id"] for n in (2, 1)]
-    assert other.requests[-1][1] == f"/fhir/Task?patient={patient}&status=on-hold&status=on-hold"
+    assert [e["resource"]["id"] for e in bundle["entry"]] == [task_of(patient, n)["id"] for n in (1, 2)]
+    assert other.requests[-1][1] == f"/fhir/Task?patient={patient}&status=on-hold&status=on-hold&_count=5000"
     found = (await client.get("/fhir/Task")).json()
     ids = [e["resource"]["id"] for e in found["entry"]]
     assert {task_of(patient, n)["id"] for n in (1, 2)} < set(ids)
@@ -271,3 +271,22 @@ async def test_our_own_token_reads_all_and_is_not_sent_round_in_circles(
     assert (await ours.get("/fhir/Task")).json()["total"] >= 1
     assert (await ours.get(f"/fhir/Patient/{patient}")).status_code == 200
     assert len(other.requests) == before
+
+
+async def test_an_inquiry_goes_to_the_process_that_runs_its_service(client: Client, other: Other) -> None:
+    other.status = 418
+    answer = await client.send("POST", "/fhir/$preauthorization-check?period=renewal", referral())
+    assert answer.status_code == 418
+    method, address, headers, body = other.requests[-1]
+    assert (method, address) == ("POST", "/fhir/$preauthorization-check?period=renewal")
+    assert headers["authorization"] == f"Bearer {client.token}"
+    assert json.loads(body) == referral()
+
+
+async def test_an_inquiry_of_a_service_nobody_runs_is_asked_for_again_later(app: Application, other: Other) -> None:
+    alone = replace(app, settings=replace(app.settings, peers={"intake": DOOR}))
+    transport = httpx.ASGITransport(create_app(alone, peers=Peers(alone, httpx.ASGITransport(other.api))))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x.example") as http:
+        answer = await Carepod(alone, http).client().send("POST", "/fhir/$preauthorization-check", referral())
+    assert answer.status_code == 503
+    assert other.requests == []

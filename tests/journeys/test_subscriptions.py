@@ -1,0 +1,76 @@
+"""Decisions come by a Subscription of our own at each payer, in the spelling it takes; what is lost is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from benchmarks.cases import Template
+from benchmarks.disturbed import Deployment
+from services.auth.subscribing.watching import last_number, subscription_id
+from services.auth.words import AT_PAYER, part
+from shared.core import Resource
+from tests.journeys.case import until
+from tests.journeys.changing import coverage_is
+from tests.journeys.pushes import pushed
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+TODAY = datetime.now(UTC).date()
+PRAIRIE, LAKELAND = "prairie-health", "lakeland-advantage"
+
+
+def practice(site: dict[str, Any], deployment: Deployment) -> None:
+    """Two payers take Subscriptions; each spells the filter in its own way."""
+    for payer in site["payers"]:
+        payer["subscribes"] = payer["id"] in (PRAIRIE, LAKELAND)
+
+
+async def subscribed(standing: Deployment, payer: str, wanted: Callable[[Resource], bool]) -> Resource:
+    """Our Subscription at a payer, once it is as wanted."""
+    for _ in range(150):
+        sql = "select body from resource where id = $1"
+        rows = await standing.rows("auth", sql, subscription_id(payer))
+        if rows and wanted(found := json.loads(rows[0][0])):
+            return dict(found)
+        await asyncio.sleep(0.1)
+    raise AssertionError("our Subscription never became what was wanted")
+
+
+def is_active(subscription: Resource) -> bool:
+    return bool(subscription["status"] == "active" and part(subscription, AT_PAYER, "address"))
+
+
+def of_lakeland(bundle: dict[str, Any]) -> None:
+    payor = [{"identifier": {"system": "https://carepod.example/id/payer", "value": LAKELAND}}]
+    coverage_is(payor=payor, subscriberId="LKA100424242")(bundle)
+
+
+async def test_a_payer_tells_of_its_decision_by_the_subscription_it_was_given(standing: Deployment) -> None:
+    await pushed(standing.sender(), "420", Template(TODAY, "infliximab-pended").referral(420))
+    found = await subscribed(standing, PRAIRIE, is_active)
+    assert "header" not in found["channel"]
+    case = await until(standing, 420, lambda c: c.stage("preauthorization") == "approved")
+    assert len(case.of("ClaimResponse")) == 2
+    await subscribed(standing, PRAIRIE, lambda s: last_number(s) == 1)
+
+
+async def test_a_payer_that_spells_the_filter_otherwise_has_it_too(standing: Deployment) -> None:
+    await pushed(standing.sender(), "421", Template(TODAY, "iron-meets-criteria", of_lakeland).referral(421))
+    assert is_active(await subscribed(standing, LAKELAND, is_active))
+
+
+async def test_a_decision_that_never_came_is_seen_by_the_next_one(standing: Deployment) -> None:
+    await standing.fail(f"payer/{PRAIRIE}", operation="lose", kind="lost-notification")
+    await pushed(standing.sender(), "422", Template(TODAY, "infliximab-pended").referral(422))
+    await until(standing, 422, lambda c: c.stage("preauthorization") == "pended")
+    await asyncio.sleep(4)
+    await pushed(standing.sender(), "423", Template(TODAY, "infliximab-pended").referral(423))
+    await until(standing, 423, lambda c: c.stage("preauthorization") == "approved")
+    found = await subscribed(standing, PRAIRIE, lambda s: last_number(s) == 3)
+    assert part(found, AT_PAYER, "missed") == "2"
