@@ -46,7 +46,14 @@ MEDICAL_CARE, HOME_HEALTH_CARE = "1", "42"
 REPORTS = {"Observation": "LA", "DocumentReference": "OZ"}
 """X12 755 report type of a piece of evidence: LA laboratory results, OZ support data."""
 
-CLINICAL = ("AllergyIntolerance", "Condition", "DocumentReference", "MedicationRequest", "MedicationStatement", "Observation")
+CLINICAL = (
+    "AllergyIntolerance",
+    "Condition",
+    "DocumentReference",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
+)
 """What of that an order cites a payer is shown. Not, for one, to what else the patient has consented."""
 
 CERTIFIED_AS = {"initial": "I", "renewal": "R"}
