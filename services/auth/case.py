@@ -194,12 +194,14 @@ class Case:
 
     @property
     def own_questions(self) -> tuple[Resource, ...]:
-        """Those about this period: a request of it or an answer to one; of the first, whatever is of no later one."""
+        """Those about this period: its request, an answer to one, its question set; of the first, all of no later one."""
         return tuple(q for q in self.questions if self._period_asked(q) == self.period)
 
     def _period_asked(self, question: Resource) -> int:
         found = self.facts.at(target(question["focus"])) or {}
-        return period_of(self.facts.at(target(found.get("request"))) or found)
+        answers = self.facts.at(target(question.get("reasonReference"))) or {}
+        about = answers if answers.get("resourceType") == "QuestionnaireResponse" else found
+        return period_of(self.facts.at(target(about.get("request"))) or about)
 
     @property
     def benefit_request_id(self) -> str:

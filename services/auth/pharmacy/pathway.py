@@ -65,7 +65,8 @@ def _unavailable(case: Case, manager: Payer, stage: Stage, response: Resource) -
         f"There is no question set of {manager.name} for this drug. {why} Answer `submit` where it takes the request "
         "without one, or `resubmit` to ask for one again."
     )
-    question = Question(UNAVAILABLE, reference(case.order), text, f"QuestionnaireResponse/{response['id']}")
+    about = reference(response)
+    question = Question(UNAVAILABLE, reference(case.order), text, about, reason=about)
     stored = case.facts.at("Task/" + question.id_for(case.order))
     return stage if stored is not None and answer_of(stored) == "submit" else asking(question)
 

@@ -17,7 +17,7 @@ from services.auth.pharmacy.enabling import SILENT, Item, is_bounded, items_of
 from services.auth.wire.responses import issue_texts
 from services.auth.wire.shapes import Known, shaped
 from services.auth.wire.trimming import trimmed
-from services.auth.words import PAYER_ID, PREFIX, extension, target, unversioned
+from services.auth.words import PAYER_ID, PREFIX, extension, period_said, target, unversioned
 from shared.core import IDENTIFIERS, Resource, derived_id, reference
 from shared.policy import Figure, PolicyError
 from shared.settings import Payer, Site
@@ -39,7 +39,10 @@ def begun(case: Case, manager: Payer) -> dict[str, Any]:
     return {
         "resourceType": "QuestionnaireResponse",
         "id": own,
-        "extension": [{"url": CONTEXT, "valueReference": {"reference": reference(case.coverage or {})}}],
+        "extension": [
+            {"url": CONTEXT, "valueReference": {"reference": reference(case.coverage or {})}},
+            *period_said(case.period),
+        ],
         "identifier": {
             "system": RESPONSE_ID,
             "value": own,

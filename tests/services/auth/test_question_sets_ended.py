@@ -11,12 +11,13 @@ import pytest
 from services.auth.case import question_code
 from services.auth.pharmacy.sets import check_question_sets
 from services.auth.service import declared
-from shared.core import reference
+from services.auth.words import period_of
+from shared.core import Resource, reference
 from shared.fhir.json import decode, encode
 from shared.messages import OPENED, PARTS, written
 from shared.policy import PolicyError
 from shared.settings import ROOT, SettingsError, load_site
-from tests.services.auth.journey import Journey
+from tests.services.auth.journey import Journey, claim_answer
 from tests.services.auth.patient import NOW, TODAY, condition, referral
 from tests.services.auth.pharmacy import (
     ELECTRONIC,
@@ -29,6 +30,7 @@ from tests.services.auth.pharmacy import (
     replies,
 )
 from tests.services.auth.test_question_sets import received
+from tests.services.auth.test_renewals import at, maintained, response, stands, woken
 
 # What goes wrong
 
@@ -163,3 +165,49 @@ def test_a_pharmacy_benefit_nobody_knows_is_refused_at_the_start(tmp_path: Any) 
     (tmp_path / "site.yaml").write_text(text)
     with pytest.raises(SettingsError, match="nobody"):
         load_site(tmp_path / "site.yaml", partners_url="http://p.test", base_url="http://b.test")
+
+
+# A later period
+
+
+def renewed(*, again: bool) -> Journey:
+    """Approved for ninety days; who decides the pharmacy benefit has refused, or sent, the set of the renewal."""
+    journey = paid_by_pharmacy(ELECTRONIC, *maintained())
+    journey.answered("question-set-received", journey.one("QuestionnaireResponse"), questionnaire(asks("1", "string")))
+    replies(journey, ("1", "valueString", "a"))
+    claim = journey.one("Claim")
+    journey.answered("preauthorization-answered", claim, claim_answer(claim, days=90))
+    at(journey, 33).hears(response(33))
+    woken(journey, 34)
+    asked = the_waiting(journey)
+    refusal = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]}
+    journey.answered("question-set-refused", asked, refusal)
+    if again:
+        journey.person(open_question(journey, "question-set-unavailable"), "resubmit")
+    return journey
+
+
+def the_waiting(journey: Journey) -> Resource:
+    (found,) = (r for r in journey.of("QuestionnaireResponse") if r["status"] == "in-progress")
+    return found
+
+
+def test_a_set_asked_for_again_for_a_renewal_is_the_renewals() -> None:
+    journey = renewed(again=True)
+    assert [period_of(r) for r in journey.of("QuestionnaireResponse")].count(2) == 2
+    assert journey.status == ("approved", "completed")
+    journey.answered("question-set-received", the_waiting(journey), questionnaire(asks("2", "string")))
+    replies(journey, ("2", "valueString", "b"))
+    assert sorted((period_of(c), c["status"]) for c in journey.of("Claim")) == [(1, "active"), (2, "active")]
+
+
+def test_a_renewal_whose_set_is_refused_leaves_the_first_period_as_it_is() -> None:
+    journey = renewed(again=False)
+    assert (journey.status, stands(journey)[0]) == (("approved", "completed"), "question")
+
+
+def test_a_renewal_sent_without_its_set_asks_the_first_period_nothing() -> None:
+    journey = renewed(again=False)
+    journey.person(open_question(journey, "question-set-unavailable"), "submit")
+    assert sorted((period_of(c), c["status"]) for c in journey.of("Claim")) == [(1, "active"), (2, "active")]
+    assert journey.status == ("approved", "completed")

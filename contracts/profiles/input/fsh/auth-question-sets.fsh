@@ -7,6 +7,7 @@ Title: "Answers to a question set"
 Description: "What auth answers to the question set by which a pharmacy benefit authorizes a drug; the set itself is the Questionnaire inside. Without one it is asked for. Every answer says by extension which resource it was taken from."
 * id 1..1
 * obeys cp-auth-id and cp-set-answered
+* extension contains AuthorizationPeriod named period 0..1
 * identifier 1..1
 * identifier.assigner 1..1
 * identifier.assigner.identifier 1..1

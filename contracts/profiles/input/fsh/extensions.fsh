@@ -30,11 +30,13 @@ Description: "Drug, ordered doses, diagnoses and site of care a request was made
 Extension: AuthorizationPeriod
 Id: authorization-period
 Title: "Period of an authorization"
-Description: "Which of an order's authorization periods a request or a Task is about: 2 is the first renewal; the first period is not said. R4 has no element for it: Claim and Task know when, not the how manieth time."
+Description: "Which of an order's authorization periods a request, the answers to a question set or a Task is about: 2 is the first renewal; the first period is not said. R4 has no element for it: Claim, QuestionnaireResponse and Task know when, not the how manieth time."
 * ^context[0].type = #element
 * ^context[0].expression = "Claim"
 * ^context[1].type = #element
 * ^context[1].expression = "Task"
+* ^context[2].type = #element
+* ^context[2].expression = "QuestionnaireResponse"
 * value[x] 1..1
 * value[x] only positiveInt
 
