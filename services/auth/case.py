@@ -194,7 +194,7 @@ class Case:
 
     @property
     def own_questions(self) -> tuple[Resource, ...]:
-        """Those about this period: its request, an answer to one, its question set; of the first, all of no later one."""
+        """Those about this period: its request, its answer, its question set; of the first, all of no later one."""
         return tuple(q for q in self.questions if self._period_asked(q) == self.period)
 
     def _period_asked(self, question: Resource) -> int:

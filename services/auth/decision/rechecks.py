@@ -5,7 +5,7 @@ Law of this file: each change is asked about once; what a person keeps is what t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from services.auth.criteria.findings import latest_value
 from services.auth.criteria.regimen import KILOGRAMS, WEIGHT
 from services.auth.home import units_asked
 from services.auth.questions import Question
+from services.auth.renewal.calendar import dose_days
 from services.auth.words import NPI, REGIMEN, extension, target
 from shared.catalogue import billed
 from shared.core import Resource, reference
@@ -62,6 +63,25 @@ def changes(case: Case, claim: Resource) -> Iterator[Change]:
         yield weighed
 
 
+def doses_moved_in(case: Case, claim: Resource) -> Question | None:
+    """The question about doses that visits have moved into a later period since its units were asked for.
+
+    What was granted goes on meanwhile. Doses by weight may take more by as much as a weight may move unasked.
+    """
+    item = _item(case, claim)
+    if item is None or isinstance(case.regimen, str):
+        return None
+    days, serviced = dose_days(case), item["servicedPeriod"]
+    inside = tuple(n for n in case.doses if n <= len(days) and serviced["start"] <= str(days[n - 1]) <= serviced["end"])
+    units = (units_asked(replace(case, doses=inside)) or {}).get(case.hcpcs or "") if inside else None
+    margin = 0 if case.regimen.weight is None else case.policy.weight_change_percent(case.on) or 0
+    if units is None or units * 100 <= Decimal(item["quantity"]["value"]) * (100 + margin):
+        return None
+    numbers = ", ".join(map(str, inside))
+    text = f"More doses fall into this period than its units were asked for: {numbers}: {HOW}"
+    return Question(CODE, reference(claim), text, f"{reference(claim)}|doses|{numbers}")
+
+
 def _prescriber(claim: Resource) -> str | None:
     team: Iterable[Any] = claim.get("careTeam", ())
     return next((target(member["provider"]) for member in team), None)
@@ -91,10 +111,15 @@ def _moved(case: Case, claim: Resource, before: Weight, now: Weight) -> Decimal:
     """By what part the weight moved; of one that was corrected itself, by what part the drug's units did."""
     if before[1]["id"] != now[1]["id"]:
         return abs(now[0] - before[0]) / before[0] if before[0] else Decimal(1)
-    asked = next((i["quantity"]["value"] for i in claim["item"] if billed(i["productOrService"]) == case.hcpcs), None)
-    units = (units_asked(case) or {}).get(case.hcpcs or "")
+    item, units = _item(case, claim), (units_asked(case) or {}).get(case.hcpcs or "")
+    asked = item and item["quantity"]["value"]
     kept = reference(now[1]) in _kept(case, claim)
     return Decimal(0) if kept or units is None or not asked else abs(units / Decimal(asked) - 1)
+
+
+def _item(case: Case, claim: Resource) -> Mapping[str, Any] | None:
+    """The item of the drug itself."""
+    return next((i for i in claim["item"] if billed(i["productOrService"]) == case.hcpcs), None)
 
 
 def _kept(case: Case, claim: Resource) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import date
 from services.auth.case import Case
 from services.auth.decision.charges import terms_of
 from services.auth.decision.ledger import Grant
+from services.auth.decision.rechecks import doses_moved_in
 from services.auth.questions import overtaken
 from services.auth.renewal.calendar import Calendar, calendar, dose_days
 from services.auth.rules import stage_of
@@ -66,7 +67,12 @@ def _stage(case: Case, dates: Calendar) -> Stage:
     stage = stage_of(case)
     if stage.status == "submitted" and case.claim is None and case.on < dates.starts_on:
         return Stage("investigating", "renewal-due", outputs=stage.outputs, note=stage.note, judged=True)
-    return stage
+    moved = doses_moved_in(case, case.claim) if case.claim is not None and stage.status in ASKED else None
+    return replace(stage, questions=(*stage.questions, moved)) if moved else stage
+
+
+ASKED = ("submitted", "pended", "approved", "partly-approved")
+"""Where the payer has a request and has not denied it."""
 
 
 def case_of_period(case: Case, period: int) -> Case:

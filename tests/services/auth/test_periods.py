@@ -167,3 +167,48 @@ def test_doses_out_of_their_order_are_renewed_by_the_first_day_uncovered(fifth: 
     journey = approved()
     journey.hears(appointment(5, "booked", on=on(fifth)), appointment(6, "booked", on=on(sixth)))
     assert said(journey, "start-by") == ["2026-12-27"]
+
+
+def moved_in(journey: Journey) -> list[tuple[str, str]]:
+    """Doses and status of each question about more doses in a period."""
+    told = ((q["input"][0]["valueString"], q["status"]) for q in journey.tasks("authorization-question"))
+    return [(words.split(": ")[1], status) for words, status in told if words.startswith("More doses")]
+
+
+@pytest.mark.parametrize(("day", "told"), [(89, []), (90, [("4, 5, 6, 7, 8", "requested")])])
+@pytest.mark.parametrize("action", ["", "A4", "A1"])
+def test_a_dose_that_moves_into_a_period_whose_units_were_asked_for_is_asked_about(
+    action: str, day: int, told: list[Any]
+) -> None:
+    journey = approved()
+    asked(journey, action)
+    before = stands(journey)
+    journey.hears(appointment(4, "booked", on=on(day)))
+    assert moved_in(journey) == told
+    assert stands(journey) == before
+
+
+def test_a_dose_that_moves_back_takes_the_question_along() -> None:
+    journey = approved()
+    asked(journey, "A1")
+    journey.hears(appointment(4, "booked", on=on(90)))
+    journey.hears(appointment(4, "booked", on=on(84)))
+    assert [status for _, status in moved_in(journey)] == ["cancelled"]
+
+
+@pytest.mark.parametrize(("said", "units"), [("keep", [8, 4]), ("update", [8, 4, 5]), ("resubmit", [8, 4, 5, 4])])
+def test_a_person_says_whether_the_payer_is_asked_for_the_dose_that_moved_in(said: str, units: list[int]) -> None:
+    journey = approved()
+    asked(journey, "A4")
+    journey.hears(appointment(4, "booked", on=on(90)))
+    journey.person(the_open(journey), said)
+    assert [c["item"][0]["quantity"]["value"] // 30 for c in journey.of("Claim")] == units
+    journey.hears(appointment(4, "booked", on=on(91)))
+    assert [status for _, status in moved_in(journey)] == ["completed"]
+
+
+def test_doses_by_weight_that_moved_with_the_weight_alone_are_not_asked_about() -> None:
+    journey = by_weight()
+    asked(journey, "A1")
+    at(journey, 95).hears(weighed(87))
+    assert moved_in(journey) == []
