@@ -32,7 +32,11 @@ WANTED_FOR_VISITS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One referral and what has become of it in the other services; `visiting` are the Tasks of its visits."""
+    """One referral and what has become of it in the other services.
+
+    visiting  the Tasks of its visits.
+    renewals  the Tasks of later periods of its authorization.
+    """
 
     case: Case
     gaps: tuple[Gap, ...]
@@ -42,6 +46,7 @@ class Course:
     questions: tuple[Resource, ...]
     appointments: tuple[Resource, ...]
     visiting: tuple[Resource, ...] = ()
+    renewals: tuple[Resource, ...] = ()
 
     @property
     def authorization(self) -> str | None:
@@ -78,6 +83,7 @@ def course(case: Case, gaps: tuple[Gap, ...], order: Resource | None, questions:
         tuple(sorted(_once(asked), key=reference)),
         tuple(sorted(visits, key=lambda a: (a.get("start", ""), a["id"]))),
         tuple(sorted((t for t in about if task_code(t) in VISITS), key=reference)),
+        tuple(sorted((t for t in about if task_code(t) == "renewal"), key=reference)),
     )
 
 

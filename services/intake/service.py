@@ -96,6 +96,7 @@ READS = {
     "Task#home-nursing": "home-nursing-task|2",
     "Task#nursing-question": "nursing-question|1",
     "Task#preauthorization": "preauthorization-task|4",
+    "Task#renewal": "renewal-task|1",
     "Task#scheduling-question": "scheduling-question|2",
     refused.KIND: "message-question|1",
 }

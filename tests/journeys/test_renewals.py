@@ -84,6 +84,8 @@ async def test_an_authorization_is_renewed_and_the_dose_after_its_first_period_i
     case = await begun(standing, 380)
     assert case.stage("renewal") == "needs-information"
     assert case.gaps("renewal") == {"response-documented-not-documented"}
+    case = await until(standing, 380, lambda c: c.gaps("referral") == c.gaps("renewal"))
+    assert case.task("referral")["status"] == "in-progress"
     assert len(await claims(standing, 380)) == 1
     ((_, ends),) = days(case)
     (third,) = case.visits("proposed")

@@ -94,6 +94,7 @@ def _outputs(course: Course, stands: Standing) -> Iterable[dict[str, Any]]:
         text = f"{gap.text} ({gap.expression})"
         yield {"type": _output("missing"), "valueCodeableConcept": concept(GAP_SYSTEM, gap.code, text)}
     yield from _authorization(course)
+    yield from _renewals(course)
     for code in course.asked_for_visits:
         yield {"type": _output("missing"), "valueCodeableConcept": concept(GAP_SYSTEM, code, WANTED_FOR_VISITS[code])}
     for visit in course.visits("booked", "arrived", "checked-in", "fulfilled"):
@@ -122,6 +123,19 @@ def _authorization(course: Course) -> Iterable[dict[str, Any]]:
                 yield {"type": _output("missing"), "valueCodeableConcept": output["valueCodeableConcept"]}
             case "number":
                 yield {"type": _output("authorization"), "valueString": output["valueString"]}
+
+
+def _renewals(course: Course) -> Iterable[dict[str, Any]]:
+    """What a later period misses while its request waits: nothing stops for it, so the referral stands as it does."""
+    for task in course.renewals:
+        for output in task.get("output", ()) if task["status"] in WAITING else ():
+            if code_of(output.get("type"), PREAUTHORIZATION_OUTPUT) == "missing":
+                said = output["valueCodeableConcept"]
+                yield {"type": _output("missing"), "valueCodeableConcept": {**said, "text": RENEWING + said["text"]}}
+
+
+WAITING = ("in-progress", "on-hold")
+RENEWING = "For the renewal of the authorization: "
 
 
 def _output(code: str) -> dict[str, Any]:

@@ -23,6 +23,30 @@ def test_missing_information_of_the_authorization_is_told(desk: Any, example: An
 
 
 @pytest.mark.parametrize(
+    "status, business, told",
+    [
+        ("in-progress", "investigating", ["oral"]),
+        ("on-hold", "needs-information", ["oral"]),
+        ("completed", "approved", []),
+        ("rejected", "denied", []),
+        ("cancelled", "cancelled", []),
+    ],
+)
+def test_what_a_renewal_misses_is_told_while_the_visits_go_on(
+    status: str, business: str, told: list[str], desk: Any, example: Any
+) -> None:
+    desk.push(example("iron-meets-criteria"))
+    desk.hear(said(desk, "preauthorization", "completed", "approved"), visit(desk, 1, "booked"))
+    before = stands(desk)
+    said_to_be = concept("gap", "oral") | {"text": "Oral iron tried"}
+    missing = {"type": concept("preauthorization-output", "missing"), "valueCodeableConcept": said_to_be}
+    desk.hear(said(desk, "renewal", status, business, output=[missing]))
+    assert (stands(desk), desk.missing) == (before, told)
+    texts = [o["valueCodeableConcept"]["text"] for o in desk.outputs("missing")]
+    assert texts == ["For the renewal of the authorization: Oral iron tried" for _ in told]
+
+
+@pytest.mark.parametrize(
     "status, business, expected",
     [
         ("in-progress", "investigating", ("in-progress", "3.0", "")),
