@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, tzinfo
 from typing import Any
 
 from shared.core import CANONICAL, IDENTIFIERS, Resource, reference, versioned
+from shared.dates import day_range
 
 CODES = CANONICAL + "CodeSystem/"
 EXTENSIONS = CANONICAL + "StructureDefinition/"
@@ -104,11 +104,7 @@ def day(text: str | None, zone: tzinfo) -> date | None:
 
 def last_day(text: str | None, zone: tzinfo) -> date | None:
     """The same for the end of a Period, which FHIR includes: an imprecise one counts as its last day."""
-    found = day(text, zone)
-    if found is None or text is None or len(text) > len("2026-12"):
-        return found
-    month = found.month if "-" in text else 12
-    return date(found.year, month, monthrange(found.year, month)[1])
+    return day_range(text)[1] if text and "T" not in text else day(text, zone)
 
 
 def moment(text: str | None, zone: tzinfo) -> datetime | None:

@@ -6,7 +6,6 @@ What a valid authorization holds: 45 CFR 164.508(c): who may receive it, until w
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from services.auth.assistance.insurance import ACT_CODE
 from services.auth.words import instant, local_day
 from shared.core import IDENTIFIERS, Resource
+from shared.dates import day_range
 
 SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
 HUB_ID = IDENTIFIERS + "hub"
@@ -64,16 +64,9 @@ def _order(consent: Resource, on: date, zone: tzinfo) -> tuple[timedelta, bool, 
     if "T" in text:
         moment = instant(text, zone)
     else:
-        first, last = _day_range(text)
+        first, last = day_range(text)
         moment = datetime.combine(last, time.max, zone) if refused else datetime.combine(first, time(), zone)
     return moment - EPOCH, refused, consent["id"]
-
-
-def _day_range(text: str) -> tuple[date, date]:
-    """First and last day of a FHIR date: of a year, of a month, or the day itself."""
-    year, month, on = (*(int(p) for p in text.split("-")), 0, 0)[:3]
-    last = on or monthrange(year, month or 12)[1]
-    return date(year, month or 1, on or 1), date(year, month or 12, last)
 
 
 def _is_privacy(consent: Resource) -> bool:
@@ -95,7 +88,7 @@ def _days(consent: Resource, zone: tzinfo) -> tuple[date | None, date | None]:
 def _signed_on(consent: Resource, zone: tzinfo) -> date | None:
     """The first day its date may mean."""
     text = consent.get("dateTime")
-    return None if text is None else local_day(text, zone) or _day_range(text)[0]
+    return None if text is None else local_day(text, zone) or day_range(text)[0]
 
 
 def _changes(consent: Resource, on: date, zone: tzinfo) -> date | None:

@@ -6,7 +6,6 @@ out while an item that is asked has no answer.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, tzinfo
@@ -25,6 +24,7 @@ from services.auth.stage import Stage, asking, output
 from services.auth.wire.claims import claim_for
 from services.auth.words import days_after, local_day, target, unversioned
 from shared.core import Resource, reference
+from shared.dates import day_range
 from shared.policy import Figure
 from shared.settings import Payer
 
@@ -131,9 +131,7 @@ def last_day(questions: Item, zone: tzinfo) -> date | None:
     end = str((questions.get("effectivePeriod") or {}).get("end", ""))
     if not end or len(end) > len("2026-12"):
         return local_day(end, zone)
-    year, _, month = end.partition("-")
-    on = date(int(year), int(month or 12), 1)
-    return on.replace(day=monthrange(on.year, on.month)[1])
+    return day_range(end)[1]
 
 
 def _missing(missing: Iterable[Item]) -> tuple[dict[str, Any], ...]:

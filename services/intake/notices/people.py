@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,7 @@ from services.intake.facts import Facts
 from services.intake.notices.language import OWN, languages, spoken
 from services.intake.records import day
 from shared.core import Resource, reference
+from shared.dates import day_range
 from shared.messaging import MAIL, TEXT
 from shared.policy import Figures
 
@@ -99,7 +99,7 @@ def _recipient(person: Resource, on: date) -> Recipient:
 def age(patient: Resource, on: date) -> int | None:
     """Whole years on a day; an imprecise date of birth counts as its last day. None where it is unknown."""
     try:
-        born = _last_day(str(patient.get("birthDate", "")))
+        born = day_range(str(patient.get("birthDate", "")))[1]
     except ValueError:
         return None
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
@@ -111,11 +111,3 @@ def adult_from(patient: Resource, on: date, figures: Figures) -> int | None:
     found = figures.all("adult_from_years", on)
     own = [f for f in found if states & set(f.applies_to.get("state", ())) and f.applies_to["state"] != "any"]
     return max((int(f.value) for f in own or found if own or f.applies_to["state"] == "any"), default=None)
-
-
-def _last_day(written: str) -> date:
-    """The last day a FHIR date may mean. Raises ValueError."""
-    if len(written) >= len("2026-12-31"):
-        return date.fromisoformat(written)
-    year, _, month = written.partition("-")
-    return date(int(year), int(month or 12), monthrange(int(year), int(month or 12))[1])
