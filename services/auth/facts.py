@@ -23,6 +23,11 @@ class Facts:
         """The resource a literal reference means, or None."""
         return self.known.get(literal) if literal else None
 
+    def person(self, literal: str | None) -> Resource | None:
+        """Who stands behind a reference: the practitioner of a role, else the party itself; None where unknown."""
+        found = self.at(literal)
+        return self.at(target((found or {}).get("practitioner"))) or found
+
     def status(self, literal: str) -> str | None:
         """The status of the resource a literal reference means, or None."""
         return self.known.get(literal, {}).get("status")

@@ -162,6 +162,17 @@ def period_said(ordinal: int) -> list[dict[str, Any]]:
     return [{"url": AUTHORIZATION_PERIOD, "valuePositiveInt": ordinal}] if ordinal > 1 else []
 
 
+def npi_of(person: Mapping[str, Any]) -> str | None:
+    """The NPI of a person or an organization."""
+    return next((i["value"] for i in person.get("identifier", ()) if i.get("system") == NPI and "value" in i), None)
+
+
+def person_name(person: Mapping[str, Any]) -> str:
+    """How a person is called: as written, else given and family names; empty where no name is known."""
+    name: Mapping[str, Any] = next(iter(person.get("name", ())), {})
+    return name.get("text") or " ".join([*name.get("given", ()), name.get("family", "")]).strip()
+
+
 def member_number(coverage: Mapping[str, Any]) -> str | None:
     """The number by which a payer knows the member."""
     numbers = (i["value"] for i in coverage.get("identifier", ()) if "value" in i)

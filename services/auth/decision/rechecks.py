@@ -16,7 +16,7 @@ from services.auth.criteria.regimen import KILOGRAMS, WEIGHT
 from services.auth.home import units_asked
 from services.auth.questions import Question
 from services.auth.renewal.calendar import dose_days
-from services.auth.words import NPI, REGIMEN, extension, target
+from services.auth.words import REGIMEN, extension, npi_of, target
 from shared.catalogue import billed
 from shared.core import Resource, reference
 
@@ -89,9 +89,7 @@ def _prescriber(claim: Resource) -> str | None:
 
 def _npi(case: Case, literal: str | None) -> str | None:
     """The NPI of who stands behind a reference: a new record of the same person is no other prescriber."""
-    found = case.facts.at(literal)
-    person = case.facts.at(target((found or {}).get("practitioner"))) or found or {}
-    return next((i["value"] for i in person.get("identifier", ()) if i.get("system") == NPI and "value" in i), None)
+    return npi_of(case.facts.person(literal) or {})
 
 
 def _weighed_anew(case: Case, claim: Resource) -> Change | None:

@@ -28,6 +28,8 @@ from services.auth.words import (
     concept,
     extension,
     member_number,
+    npi_of,
+    person_name,
 )
 from services.auth.words import target as literal_of
 from shared.catalogue import billed
@@ -258,8 +260,7 @@ def _on(resource: Resource) -> str:
 
 
 def _name(person: Mapping[str, Any]) -> str:
-    name: Mapping[str, Any] = next(iter(person.get("name", ())), {})
-    return name.get("text") or " ".join([*name.get("given", ()), name.get("family", "")]).strip() or UNSAID
+    return person_name(person) or UNSAID
 
 
 def _diagnoses(case: Case) -> Iterable[str]:
@@ -270,9 +271,8 @@ def _diagnoses(case: Case) -> Iterable[str]:
 
 
 def _prescriber(case: Case) -> str:
-    requester = case.facts.at(literal_of(case.order.get("requester"))) or {}
-    person = case.facts.at(literal_of(requester.get("practitioner"))) or requester
-    npi = next((i["value"] for i in person.get("identifier", ()) if i.get("system") == NPI and "value" in i), None)
+    person = case.facts.person(literal_of(case.order.get("requester"))) or {}
+    npi = npi_of(person)
     return f"{_name(person)}, NPI {npi}" if npi else _name(person)
 
 

@@ -15,7 +15,18 @@ from services.auth.criteria.findings import collected, latest
 from services.auth.pharmacy.enabling import Item
 from services.auth.wire.contents import is_held
 from services.auth.wire.wanted import LOINC
-from services.auth.words import EVIDENCE, ICD_10_CM, NPI, code_of, day, extension, member_number, number, target
+from services.auth.words import (
+    EVIDENCE,
+    ICD_10_CM,
+    code_of,
+    day,
+    extension,
+    member_number,
+    npi_of,
+    number,
+    person_name,
+    target,
+)
 from shared.core import Resource, reference
 
 Answer = Mapping[str, Any]
@@ -89,8 +100,7 @@ def _of_patient(element: str) -> Callable[[Case, Item], Fact | None]:
 
 def _named(case: Case, _item: Item) -> Fact | None:
     patient = case.patient or {}
-    name: Mapping[str, Any] = next(iter(patient.get("name", ())), {})
-    words = name.get("text") or " ".join([*name.get("given", ()), name.get("family", "")]).strip()
+    words = person_name(patient)
     return (words, patient) if words else None
 
 
@@ -101,10 +111,8 @@ def _member(case: Case, _item: Item) -> Fact | None:
 
 def _prescriber(case: Case, _item: Item) -> Fact | None:
     """The NPI of who ordered."""
-    requester = case.facts.at(target(case.order.get("requester"))) or {}
-    person = case.facts.at(target(requester.get("practitioner"))) or requester
-    found = (i["value"] for i in person.get("identifier", ()) if i.get("system") == NPI and "value" in i)
-    npi = next(found, None)
+    person = case.facts.person(target(case.order.get("requester"))) or {}
+    npi = npi_of(person)
     return (npi, person) if npi else None
 
 
