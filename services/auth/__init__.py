@@ -3,8 +3,8 @@
 Owns CoverageEligibilityRequest, CoverageEligibilityResponse, Claim `preauthorization`, ClaimResponse,
 QuestionnaireResponse (answers to a question set), ChargeItem (the ledger of reserved, administered and released
 units), its papers (DocumentReference and Binary `letter`), the Provenance of what a payer said by telephone, its
-Subscription at each payer that takes one, and the Tasks `preauthorization`, `renewal`, `appeal`, `hub-enrolment` and
-`authorization-question`.
+Subscription at each payer that takes one, the Appointment `peer-to-peer` (a talk about a denial), and the Tasks
+`preauthorization`, `renewal`, `appeal`, `hub-enrolment` and `authorization-question`.
 Listens to the filler order and everything received with it
 (Patient, Coverage, Condition, Observation, MedicationRequest, MedicationStatement, AllergyIntolerance,
 DocumentReference, Consent, the parties, a ClaimResponse somebody holds already), and to the Appointments that hold and

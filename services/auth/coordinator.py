@@ -13,10 +13,11 @@ from services.auth.assistance import enrolment as assistance
 from services.auth.assistance.standing import CODE as HUB_ENROLMENT
 from services.auth.benefit.reverifying import VERIFY, verifications, verified_again
 from services.auth.case import Case, answer_of, case_of, question_code
-from services.auth.decision.appeals import climbed, dated, ended, told
+from services.auth.decision.appeals import climbed, ended, noted, told
 from services.auth.decision.charges import charge_items, ledger_of, moved, terms_of
 from services.auth.decision.clocks import awaits_payer, overdue
 from services.auth.decision.granting import lacks_terms
+from services.auth.decision.peer import talks
 from services.auth.decision.spoken import is_spoken, told_of
 from services.auth.discovery.findings import SILENT, TOLD, discovered, silences, silent
 from services.auth.facts import Facts
@@ -184,23 +185,29 @@ def _told(event: Event, facts: Facts, policy: AuthPolicy) -> Decision:
     if given is not None and stored is not None and task_code(stored) == HUB_ENROLMENT:
         return _entered(event, given, stored, facts, policy)
     if given is None or stored is None or task_code(stored) not in ("authorization-question", "appeal"):
-        return Decision("question-unknown", refusals=("question-unknown",))
+        return _refused("question-unknown")
     if stored["status"] not in OPEN:
-        return Decision("question-closed", refusals=("question-closed",))
-    if task_code(stored) == "appeal" and (letter := dated(given, unversioned(stored))) is not None:
-        return _followed(event, facts, (letter,), policy)
+        return _refused("question-closed")
+    if (note := noted(given, unversioned(stored), event.at, policy)) is not None:
+        return _refused(note) if isinstance(note, str) else _followed(event, facts, (note,), policy)
     if given["status"] != "completed" or not given.get("output"):
-        return Decision("answer-missing", refusals=("answer-missing",))
-    answer: Resource = {**unversioned(stored), "status": "completed", "output": list(given["output"])}
+        return _refused("answer-missing")
+    answer = told(given, unversioned(stored), event.at, policy)
+    if isinstance(answer, str):
+        return _refused(answer)
     if task_code(stored) != "appeal" and answer_of(answer) not in ANSWERS.get(question_code(stored) or "", ()):
-        return Decision("answer-unknown", refusals=("answer-unknown",))
+        return _refused("answer-unknown")
     if answers_no_item(answer, facts.known):
-        return Decision("answer-missing", refusals=("answer-missing",))
+        return _refused("answer-missing")
     if names_nothing(answer, facts.known) or enters_nothing(answer, facts.known) or lacks_terms(answer):
-        return Decision("answer-missing", refusals=("answer-missing",))
+        return _refused("answer-missing")
     if answer_of(answer) == UPDATE and not _may_update(answer, facts, policy, event.at):
-        return Decision("answer-unknown", refusals=("answer-unknown",))
-    return _followed(event, facts, (told(answer, policy.local_date(event.at)),), policy)
+        return _refused("answer-unknown")
+    return _followed(event, facts, (answer,), policy)
+
+
+def _refused(code: str) -> Decision:
+    return Decision(code, refusals=(code,))
 
 
 def _entered(event: Event, given: Resource, stored: Resource, facts: Facts, policy: AuthPolicy) -> Decision:
@@ -208,7 +215,7 @@ def _entered(event: Event, given: Resource, stored: Resource, facts: Facts, poli
     order = next((facts.at(target(b)) for b in stored["basedOn"]), None)
     case = case_of(order, facts, policy, event.at) if order else None
     after = assistance.told(given, stored, case) if case else "question-closed"
-    return Decision(after, refusals=(after,)) if isinstance(after, str) else _followed(event, facts, after, policy)
+    return _refused(after) if isinstance(after, str) else _followed(event, facts, after, policy)
 
 
 def _may_update(answer: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> bool:
@@ -292,8 +299,8 @@ def _saves(case: Case, stage: Stage, own: Iterable[Resource]) -> tuple[Resource,
     questions = [asked(case, q) for q in stage.questions]
     appeals = list(ended(case)) if case.ended else list(_appealed(case, stage))
     kept = [q["id"] for q in (*questions, *appeals, *stage.saves)]
-    said = (*appeals, *questions, *overtaken(case, kept), *told_of(case), *withdrawn(case), *sets_given_up(case))
-    return (*stage.saves, *own, *said)
+    said = (*own, *appeals, *questions, *overtaken(case, kept))
+    return (*stage.saves, *said, *talks(case, said), *told_of(case), *withdrawn(case), *sets_given_up(case))
 
 
 def _wakes(worked: Worked, facts: Facts) -> dict[str, datetime | None]:

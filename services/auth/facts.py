@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.auth.words import target, task_code
+from services.auth.words import is_visit, target, task_code
 from shared.core import Resource, reference
 
 
@@ -36,6 +36,10 @@ class Facts:
         """The resources of these types based on this order, oldest first."""
         wanted = reference(order)
         return tuple(r for r in self.of(*types) if any(target(b) == wanted for b in r.get("basedOn", ())))
+
+    def visits(self, order: Resource) -> tuple[Resource, ...]:
+        """The visits of this order, to a chair or at home, oldest first."""
+        return tuple(a for a in self.based_on(order, "Appointment") if is_visit(a))
 
     def tasks(self, order: Resource, code: str) -> tuple[Resource, ...]:
         """Our Tasks of this code based on this order."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.auth.decision.clock_figures import ClockFigures
 from shared.catalogue import Drug
@@ -52,7 +53,12 @@ class AuthPolicy:
 
     def local_date(self, at: datetime) -> date:
         """The practice's own date of an instant."""
-        return at.astimezone(self.site.sites[0].time_zone).date()
+        return at.astimezone(self.zone).date()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The practice's own clock."""
+        return self.site.sites[0].time_zone
 
     @property
     def clocks(self) -> ClockFigures:

@@ -9,7 +9,7 @@ from typing import Any
 from services.auth.benefit.coordination import GROUP_FIRST, LISTED, MEDICARE_FIRST
 from services.auth.case import Case, question_code
 from services.auth.wire.responses import FINAL, standing
-from services.auth.words import COORDINATOR, PREFIX, QUESTION, ROLE_ID, TASK_CODE, concept, target
+from services.auth.words import ANSWER, COORDINATOR, PREFIX, QUESTION, ROLE_ID, TASK_CODE, code_of, concept, target
 from shared.core import Resource, derived_id, reference
 
 OPEN = ("requested", "received", "accepted", "in-progress", "on-hold")
@@ -96,6 +96,15 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "which-benefit": ("medical", "pharmacy"),
 }
 """What a question may be answered; one that is not listed is closed by what corrects it, never by an answer."""
+
+
+BESIDE = ("letter-date", "letter-deadline", "spoken-at", "spoken-with", "talk-at")
+"""What may be said beside an answer, and is none by itself."""
+
+
+def answer_first(outputs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What a person said of a question, the answer before what goes with it, in whatever order it was said."""
+    return sorted(outputs, key=lambda o: code_of(o.get("type"), ANSWER) in BESIDE)
 
 
 def asked(case: Case, question: Question) -> Resource:

@@ -8,6 +8,7 @@ from services.auth.decision.experience import decision
 from services.auth.words import ORDER, extension
 from shared.core import Resource
 from shared.fhir.searching import Values, codes, dates, identifiers, plain, references, referred
+from shared.visits.search import APPOINTMENTS
 
 
 def by_order(resource: Resource) -> Sequence[str]:
@@ -21,6 +22,7 @@ _COMMON: Mapping[str, Values] = {
 _ANSWER: Mapping[str, Values] = {**_COMMON, "request": references("request")}
 
 SEARCH: Mapping[str, Mapping[str, Values]] = {
+    "Appointment": APPOINTMENTS,
     "ChargeItem": {
         **_COMMON, "code": codes("code"), "patient": references("subject"), "subject": references("subject"),
     },

@@ -23,6 +23,7 @@ from shared.policy import load_figures
 from shared.settings import Site
 
 PROFILES = {
+    "Appointment#peer-to-peer": "peer-to-peer-appointment|1.0",
     "Binary#letter": "letter-content|1.0",
     "ChargeItem": "dose-charge|2.0",
     "Claim": "preauthorization-claim|4.1",

@@ -52,6 +52,7 @@ REGIMEN = CANONICAL + "StructureDefinition/regimen"
 
 ENTERED = IDENTIFIERS + "entered"
 """Names an answer by the Task on which a person entered it."""
+APPOINTMENT_ID = IDENTIFIERS + "appointment"
 CHARGE_ID = IDENTIFIERS + "dose"
 PATIENT_ID = IDENTIFIERS + "patient"
 PAYER_ID = IDENTIFIERS + "payer"
@@ -59,6 +60,9 @@ ROLE_ID = IDENTIFIERS + "role"
 SITE_ID = IDENTIFIERS + "site"
 
 COORDINATOR = "authorization-coordinator"
+
+PEER = "peer-to-peer"
+"""A talk with a physician of the payer: as an answer, as a question and as a kind of Appointment."""
 
 
 def concept(system: str, code: str, text: str = "") -> dict[str, Any]:
@@ -105,6 +109,11 @@ def references(value: Any) -> Iterator[str]:
 def task_code(task: Resource) -> str | None:
     """Our own code of a Task."""
     return code_of(task.get("code"), TASK_CODE)
+
+
+def is_visit(appointment: Resource) -> bool:
+    """Whether the patient comes, or is come to; a talk about him is no visit."""
+    return all(code_of(c, APPOINTMENT_KIND) != PEER for c in appointment.get("serviceCategory", ()))
 
 
 def site_of_care(order: Resource) -> str | None:

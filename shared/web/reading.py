@@ -52,10 +52,13 @@ class Reading:
         """What an operation says of the current version."""
         permitted(access, kind, "read")
         resource = await self.visible(access, kind, resource_id)
-        declared = (o for s in self._app.catalogue.services if resource_id.startswith(s.prefix) for o in s.operations)
-        found = next((o for o in declared if (o.kind, o.code) == (kind, code)), None)
+        declared = ((s, o) for s in self._app.catalogue.services for o in s.operations)
+        named = [(s, o) for s, o in declared if (o.kind, o.code) == (kind, code)]
+        found = next((o for s, o in named if resource_id.startswith(s.prefix)), None)
         if found is None:
-            raise refused(404, "not-supported", "an operation of the CapabilityStatement would be right")
+            owners = " or ".join(s.name for s, _ in named)
+            right = f"{kind} of {owners}" if owners else "an operation of the CapabilityStatement"
+            raise refused(404, "not-supported", f"{right} would be right")
         handle = self._app.owning(resource_id)
         return answered(found.answer(handle.runner.border.stored(resource) if handle is not None else resource))
 

@@ -19,7 +19,7 @@ from services.auth.assistance import programmes
 from services.auth.assistance import told as helped
 from services.auth.assistance.eligibility import FEDERAL_PAYER
 from services.auth.benefit import benefits, verified
-from services.auth.decision import appeals, entered, granting
+from services.auth.decision import appeals, entered, granting, peer
 from services.auth.wire import information
 from services.intake import countersigning, folding
 from services.intake.answers.referral import WANTED_FOR_VISITS
@@ -127,7 +127,8 @@ def question_codes() -> set[str]:
 
 def answer_codes() -> set[str]:
     said = {code for asked in (folding.ANSWERS, questions.ANSWERS) for codes in asked.values() for code in codes}
-    return said | {entered.LETTER_DATE, *appeals.ANSWERS, granting.SPOKEN_WITH, granting.SPOKEN_AT}
+    said |= {entered.LETTER_DATE, *appeals.ANSWERS, peer.TALK_AT}
+    return said | {granting.SPOKEN_WITH, granting.SPOKEN_AT}
 
 
 def reason_codes() -> set[str]:

@@ -123,6 +123,20 @@ async def test_a_service_that_knows_nothing_else_decides_on_each_example(
         await hearer.runner.database.close()
 
 
+@pytest.mark.parametrize("service", [s for s in SERVICES if s.name != "auth"], ids=lambda s: s.name)
+@pytest.mark.parametrize("path", examples_of("peer-to-peer-appointment"), ids=lambda p: p.stem)
+async def test_a_talk_from_peer_to_peer_is_neither_kept_nor_parked_by_who_hears_of_visits(
+    tmp_path: Path, service: Service, path: Path
+) -> None:
+    hearer = await opened(tmp_path, service)
+    try:
+        status = await hearer.hear(about_one_patient(path))
+        async with hearer.runner.database.reading() as tx:
+            assert (status, await tx.fetch("select id from resource")) == ("done", [])
+    finally:
+        await hearer.runner.database.close()
+
+
 def _of(service: str) -> Sequence[Path]:
     return [path for s, _, path in HEARD if s.name == service]
 

@@ -58,7 +58,7 @@ def _visits(enrolment: Enrolment) -> Iterator[Resource]:
         drug = recognised((order.get("code") or {}).get("coding", ()))
         if drug is None or drug.key not in enrolment.programme.drugs:
             continue
-        for visit in facts.based_on(order, "Appointment"):
+        for visit in facts.visits(order):
             known = visit["status"] in (*TAKES_PLACE, "fulfilled") and visit_kind(visit) in INFUSION
             if known and isinstance(part(visit, DOSE, "number"), int):
                 yield visit

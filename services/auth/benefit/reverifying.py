@@ -63,7 +63,7 @@ def occasions(case: Case, latest: Resource) -> Iterator[Occasion]:
         yield Occasion(CHANGED, case.coverage_digest, case.on)
     if is_about_another(case, latest):
         yield Occasion(ORDER_CHANGED, asked_for(case), case.on)
-    for visit in case.facts.based_on(case.order, "Appointment"):
+    for visit in case.facts.visits(case.order):
         if visit["status"] in HELD and (occasion := _before(case, visit, on)) is not None:
             yield occasion
 
@@ -82,7 +82,7 @@ def _has_to_come(case: Case) -> bool:
     """Whether a visit is still to come, or, while none was ever planned, the period asked for is not over."""
     if case.order["status"] not in BEGUN:
         return False
-    visits = case.facts.based_on(case.order, "Appointment")
+    visits = case.facts.visits(case.order)
     if not visits:
         return case.on <= days_after(case.starts, case.period_days)
     return any(v["status"] in TO_COME for v in visits)
@@ -136,7 +136,7 @@ def verifications(case: Case, saves: Iterable[Resource], stored: Iterable[str]) 
     if calendar and told:
         wakes[VERIFY + case.order["id"]] = _morning(case, min(calendar))
     on = local_day(latest["created"], case.zone) or case.on
-    for visit in case.facts.based_on(case.order, "Appointment"):
+    for visit in case.facts.visits(case.order):
         occasion = _before(case, visit, on) if visit["status"] == "pending" else None
         if occasion is not None and occasion.due > case.on:
             wakes[VERIFY + visit["id"]] = _morning(case, occasion.due)

@@ -79,7 +79,7 @@ def _transition(case: Case, asked: datetime | None) -> Found | None:
 
 def _begun_before(case: Case, begins: date) -> bool:
     """Whether a dose was given before this day, or another plan had authorized one."""
-    visits = case.facts.based_on(case.order, "Appointment")
+    visits = case.facts.visits(case.order)
     given = (local_day(v.get("start"), case.zone) for v in visits if v["status"] == "fulfilled")
     return any(on is not None and on < begins for on in (*given, *_granted_elsewhere(case)))
 

@@ -15,11 +15,14 @@ from services.auth.case import Case, answer_of, is_entered
 from services.auth.decision.clocks import urgency_asked
 from services.auth.decision.deadlines import decided_by, last_day
 from services.auth.decision.entered import LETTER_DATE
-from services.auth.questions import OPEN, Question, asked
+from services.auth.decision.peer import agreed, held
+from services.auth.policy import AuthPolicy
+from services.auth.questions import OPEN, Question, answer_first, asked
 from services.auth.wire.responses import DENIED, FINAL, reviews, standing
 from services.auth.words import (
     ANSWER,
     COORDINATOR,
+    PEER,
     PREFIX,
     QUESTION,
     ROLE_ID,
@@ -29,20 +32,21 @@ from services.auth.words import (
     day,
     local_day,
     target,
+    task_code,
 )
 from shared.catalogue import billed
 from shared.core import Resource, derived_id, reference
 from shared.policy import Figure
 
-APPEAL, PEER, UPHELD, OVERTURNED = "appeal", "peer-to-peer", "upheld", "overturned"
+APPEAL, UPHELD, OVERTURNED = "appeal", "upheld", "overturned"
 LETTER_DEADLINE = "letter-deadline"
 ANSWERS = (APPEAL, PEER, LETTER_DEADLINE)
 """What a person says on an open decision to appeal, beside the date of the letter."""
 OUTCOME = "appeal-outcome"
 
 PEER_TEXT = (
-    "A physician of the payer is to be spoken with: agree on a time, then answer `overturned` with number, period and "
-    "units as granted, or `upheld`."
+    "A physician of the payer is to be spoken with: agree on a time and enter it (`talk-at`), then answer `overturned` "
+    "with number, period and units as granted, or `upheld`."
 )
 
 
@@ -212,7 +216,12 @@ def said_on(task: Resource, code: str) -> date | None:
     return next((day(d) for d in found if d), None)
 
 
-def dated(given: Resource, stored: Resource) -> Resource | None:
+def noted(given: Resource, stored: Resource, at: datetime, policy: AuthPolicy) -> Resource | str | None:
+    """An open question with what a person says of it before the answer, or why that cannot be; None where no such."""
+    return _dated(given, stored) if task_code(stored) == "appeal" else agreed(given, stored, at, policy)
+
+
+def _dated(given: Resource, stored: Resource) -> Resource | None:
     """An open decision with what the denial letter says of its date and deadline; None where nothing else was said."""
     outputs = given.get("output", ())
     said = {code_of(o.get("type"), ANSWER) for o in outputs}
@@ -222,11 +231,13 @@ def dated(given: Resource, stored: Resource) -> Resource | None:
     return {**stored, "output": list(outputs)}
 
 
-def told(answer: Resource, today: date) -> Resource:
-    """What a person said came of an appeal; the letter is of today where no date was entered."""
-    if answer_of(answer) != UPHELD or said_on(answer, LETTER_DATE):
+def told(given: Resource, stored: Resource, at: datetime, policy: AuthPolicy) -> Resource | str:
+    """A question as a person answered it, or why it cannot be; a letter is of today where no date was entered."""
+    said: Resource = {**stored, "status": "completed", "output": answer_first(given["output"])}
+    answer = held(said, stored, at, policy)
+    if isinstance(answer, str) or answer_of(answer) != UPHELD or said_on(answer, LETTER_DATE):
         return answer
-    on = {"type": concept(ANSWER, LETTER_DATE), "valueDate": today.isoformat()}
+    on = {"type": concept(ANSWER, LETTER_DATE), "valueDate": policy.local_date(at).isoformat()}
     return {**answer, "output": [*answer["output"], on]}
 
 

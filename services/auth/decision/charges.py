@@ -56,7 +56,7 @@ def terms_of(case: Case, stage: Stage) -> Terms:
 
 def moved(case: Case, before: Ledger, terms: Terms) -> Ledger:
     """The ledger after everything the order's Appointments now say."""
-    visits = [v for a in case.facts.based_on(case.order, "Appointment") if (v := _visit(case, a, terms))]
+    visits = [v for a in case.facts.visits(case.order) if (v := _visit(case, a, terms))]
     return settled(before, visits, terms, ended=case.ended)
 
 

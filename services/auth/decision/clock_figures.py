@@ -42,6 +42,10 @@ class ClockFigures:
         rows = (f for f in self.figures.all("appeal_level", notice) if f.applies_to["level"] == level)
         return next((f for f in rows if _applies(f.applies_to, payer, {})), None)
 
+    def talk(self, on: date) -> Figure | None:
+        """Minutes a talk from peer to peer takes; None where nothing says."""
+        return next(iter(self.figures.all("peer_to_peer_minutes", on)), None)
+
     def lead(self, clock: str, urgency: str, on: date) -> timedelta:
         """How long before the end of a clock of hours or days a person looks; not before it where nothing says."""
         return self._hours("decision_lead", {"clock": clock, "urgency": urgency}, on)

@@ -16,7 +16,7 @@ from services.auth.discovery.findings import DISPATCHED, HOOKS
 from services.auth.wire.bundles import eligibility_bundle
 from services.auth.wire.shapes import Known, shaped
 from services.auth.wire.trimming import trimmed
-from services.auth.words import order_of, target
+from services.auth.words import is_visit, order_of, target
 from shared.core import Resource, reference
 from shared.fhir.json import encode
 from shared.settings import Payer, Site
@@ -109,6 +109,7 @@ def _held(order: Resource, known: Known) -> Iterable[Resource]:
         for r in known.values()
         if r["resourceType"] == "Appointment"
         and r["status"] in HELD
+        and is_visit(r)
         and any(target(b) == reference(order) for b in r.get("basedOn", ()))
     )
 

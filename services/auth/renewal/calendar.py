@@ -79,7 +79,7 @@ def dose_days(case: Case) -> tuple[date, ...]:
 
 def _visits(case: Case) -> dict[int, date]:
     found: dict[int, date] = {}
-    for visit in case.facts.based_on(case.order, "Appointment"):
+    for visit in case.facts.visits(case.order):
         number, on = part(visit, DOSE, "number"), _day(case, visit)
         if visit["status"] not in GONE and visit_kind(visit) in (None, INFUSION) and isinstance(number, int) and on:
             found[number] = on

@@ -211,6 +211,14 @@ def test_the_date_and_the_deadline_of_the_denial_letter_override_every_table() -
     assert says(journey, the_appeal(journey), "", on("told", "2027-01-15"), status="requested").refusals
 
 
+def test_an_appeal_is_filed_whether_the_letters_date_is_said_before_or_after_it() -> None:
+    journey = denied()
+    says(journey, the_appeal(journey), "", on("letter-date", "2026-11-18"), status="requested")
+    appealed = {"type": coded(ANSWER, "appeal"), "valueBoolean": True}
+    says(journey, the_appeal(journey), "", on("letter-date", "2026-11-18"), appealed)
+    assert open_questions(journey) == ["appeal-outcome"]
+
+
 def test_a_denial_without_a_figure_in_force_is_to_be_decided_at_once() -> None:
     journey = denied("lakeland-advantage", created="2024-12-31T18:00:00Z")
     assert due(the_appeal(journey)) == "2024-12-31"

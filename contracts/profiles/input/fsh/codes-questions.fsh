@@ -177,6 +177,7 @@ Description: "What a person answers to a question: the type of the Task's output
 * #verbally-approved "Verbally approved" "The payer approved by telephone: number, period, who said it and when stand beside it."
 * #spoken-with "Spoken with" "Who of the payer said it."
 * #spoken-at "Spoken at" "When it was said."
+* #talk-at "Talk at" "When a physician of the payer is to be spoken with, or was."
 * #extended "Extended" "The payer takes the extension its clock allows."
 * #expedited "Expedited" "The prescriber states that the standard clock could seriously jeopardize life, health or maximum function."
 * #standard "Standard" "It is asked for by the standard clock."

@@ -136,12 +136,14 @@ Description: "What an Appointment of ours takes up; the kind says which service 
 * ^caseSensitive = true
 * #chair "Chair visit" "A visit to an infusion chair of the practice. Owned by scheduling."
 * #home-visit "Home visit" "A visit of a nurse to the patient's home. Owned by nursing."
+* #peer-to-peer "Peer to peer" "A talk of the prescriber with a physician of the payer, which takes up no chair and no nurse. Owned by auth."
 
 ValueSet: AppointmentKinds
 Id: appointment-kind
 Title: "Kinds of appointment"
-Description: "Every kind of Appointment of ours."
-* include codes from system AppointmentKind
+Description: "Every kind of Appointment that takes up a chair or a nurse."
+* AppointmentKind#chair
+* AppointmentKind#home-visit
 
 CodeSystem: ReferralOutput
 Id: referral-output
