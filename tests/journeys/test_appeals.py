@@ -108,6 +108,8 @@ async def test_a_talk_from_peer_to_peer_is_found_booked_held_and_books_the_visit
     assert (await timed(standing, asked_to_talk(case), day)).status_code == 200
     (talk,) = await found(standing, f"Appointment?patient={patient}&date={day}&status=booked")
     assert (talk["id"], datetime.fromisoformat(talk["start"])) == (wanted["id"], datetime.combine(day, THREE))
+    told = f"is to speak with a physician of the payer on {day}"
+    await until(standing, 293, lambda c: told in c.task("referral").get("statusReason", {}).get("text", ""))
     refused = await timed(standing, asked_to_talk(case), late)
     assert (refused.status_code, "talk-time-after-deadline" in refused.text) == (422, True)
     ready = await asked(standing, "GET", f"Appointment/{talk['id']}/$readiness")

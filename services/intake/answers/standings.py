@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import time
 
 from services.intake.codes import ANSWER, code_of, task_code
 from services.intake.course import Course
 from services.intake.orders import ENDINGS, called_off, is_ending
 from services.intake.paper import being_read
+from services.intake.questions import asks
 from services.intake.reading import turned_away
+from services.intake.stays import instant
+from shared.core import Resource
 
 UNSEEN = ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist")
 """Statuses of a visit that is still to come, or under way."""
@@ -128,7 +132,19 @@ def refused(course: Course) -> Standing | None:
         return None
     if any(task_code(q) == "appeal" for q in course.questions):
         return Standing("on-hold", "3.0", f"{word}; appeal question open")
+    talk = next((q for q in course.questions if "peer-to-peer" in asks(q)), None)
+    if talk is not None:
+        who = "the prescriber is to speak with a physician of the payer"
+        return Standing("on-hold", "3.0", f"{word}; {who}{_when(course, talk)}")
     return Standing("rejected", "4.0", word)
+
+
+def _when(course: Course, talk: Resource) -> str:
+    """When, by the practice's clock, once that is agreed on."""
+    said = (o for o in talk.get("output", ()) if code_of(o.get("type"), ANSWER) == "talk-at")
+    zone = course.case.site.sites[0].time_zone
+    at = next((at for o in said if (at := instant(o.get("valueDateTime"), time()))), None)
+    return f" on {at.astimezone(zone):%Y-%m-%d at %H:%M} ({zone.key})" if at else ""
 
 
 def given(course: Course) -> Standing | None:

@@ -77,6 +77,28 @@ def test_a_denial_with_an_open_appeal_question_waits(desk: Any, example: Any) ->
     assert stands(desk)[0] == "rejected"
 
 
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        (None, ""),
+        ("2026-12-01T21:00:00Z", " on 2026-12-01 at 15:00 (America/Chicago)"),
+        ("2026-12-01T20:59:60Z", ""),
+    ],
+)
+def test_a_denial_the_prescriber_is_to_talk_about_waits_and_says_when(
+    when: str | None, told: str, desk: Any, example: Any
+) -> None:
+    desk.push(example("denied"))
+    outputs = [{"type": concept("answer", "talk-at"), "valueDateTime": when}] if when else []
+    asks = [{"type": concept("question", "peer-to-peer"), "valueString": "Agree on a time."}]
+    talk = said(desk, "authorization-question", "requested", input=asks, **({"output": outputs} if outputs else {}))
+    desk.hear(said(desk, "preauthorization", "rejected", "denied"), said(desk, "appeal", "completed"), talk)
+    reason = f"authorization denied; the prescriber is to speak with a physician of the payer{told}"
+    assert stands(desk) == ("on-hold", "3.0", reason)
+    desk.hear(talk | {"status": "completed"})
+    assert stands(desk) == ("rejected", "4.0", "authorization denied")
+
+
 def test_authorization_numbers_are_told(desk: Any, example: Any) -> None:
     desk.push(example("iron-meets-criteria"))
     number = {"type": concept("preauthorization-output", "number"), "valueString": "PH123"}
