@@ -139,6 +139,12 @@ def test_an_approval_entered_stands_with_its_number_dates_and_the_units_asked_fo
     assert journey.one("ClaimResponse")["created"] == "2026-11-25"
 
 
+def test_the_date_of_the_letter_may_be_said_before_the_answer() -> None:
+    journey = asked()
+    assert enters(journey, LETTER, said("approved"), NUMBER, PERIOD).reason == "preauthorization-approved"
+    assert journey.one("ClaimResponse")["created"] == "2026-11-25"
+
+
 def test_fewer_units_than_asked_for_are_a_partial_approval() -> None:
     journey = asked()
     enters(journey, said("approved"), LETTER, NUMBER, PERIOD, units(750))

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from services.auth.case import question_code
 from services.auth.wire.withdrawing import takes_back
 from services.auth.words import period_of
 from shared.core import Resource, reference
 from tests.services.auth.home import ivig
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.patient import PARTIES, START, appointment, complete, coverage, medication, order, weight
+from tests.services.auth.test_appeals import says, the_appeal
 from tests.services.auth.test_never_silent import the_open
 from tests.services.auth.test_rechecks import weighed
 from tests.services.auth.test_renewals import (
@@ -111,6 +113,21 @@ def test_the_end_of_an_order_closes_what_was_asked_about_its_renewal() -> None:
     ended = order(INFLIXIMAB, reasonReference=[{"reference": "Condition/in-crohn"}], status="revoked")
     journey.hears(ended)
     assert {q["status"] for q in journey.tasks("authorization-question")} == {"cancelled"}
+
+
+def test_a_talk_about_a_denied_renewal_is_called_off_when_no_dose_is_left_for_it() -> None:
+    journey = approved()
+    claim = asked(journey, "A3")
+    says(journey, the_appeal(journey), "peer-to-peer")
+    talk, question = journey.one("Appointment"), the_open(journey)
+    assert (talk["status"], journey.store.known[question["focus"]["reference"]]["request"]) == (
+        "proposed", {"reference": reference(claim)},
+    )  # fmt: skip
+    journey.hears(doses(4, 28))
+    (changed,) = [q for q in journey.tasks("authorization-question") if question_code(q) == "order-changed"]
+    journey.person(changed, "keep")
+    assert journey.store.known[reference(question)]["status"] == "cancelled"
+    assert journey.one("Appointment")["status"] == "cancelled"
 
 
 def test_a_drug_granted_for_less_long_than_its_nursing_is_renewed_by_its_own_end() -> None:
