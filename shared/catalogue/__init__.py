@@ -155,9 +155,10 @@ def recognised(codings: Iterable[Mapping[str, Any]]) -> Drug | None:
 
 
 def known(codings: Iterable[Mapping[str, Any]]) -> Drug | None:
-    """The one drug these codings name (our own key, RxNorm, NDC with or without hyphens, HCPCS), or None."""
+    """The one drug these codings name (our own key, RxNorm, NDC of ten or eleven digits, HCPCS), or None."""
     named = _named()
-    found = {d.key: d for c in codings for d in named.get((c.get("system", ""), _plain(str(c.get("code", "")))), ())}
+    pairs = ((c.get("system", ""), eleven_digits(str(c.get("code", "")))) for c in codings)
+    found = {d.key: d for system, code in pairs for d in named.get((system, _plain(code)), ())}
     return next(iter(found.values())) if len(found) == 1 else None
 
 
@@ -169,6 +170,22 @@ def _named() -> Mapping[tuple[str, str], tuple[Drug, ...]]:
         for pair in {(system, _plain(code)) for system, code in each.codes}:
             found[pair] = (*found.get(pair, ()), each)
     return found
+
+
+NDC_PARTS = (5, 4, 2)
+"""Digits of labeler, product and package as claims write them."""
+
+
+def eleven_digits(code: str) -> str:
+    """An NDC of ten digits in three parts as one of eleven: the short part gets a zero (FDA: 4-4-2, 5-3-2, 5-4-1).
+
+    Anything else as it is.
+    """
+    parts = code.split("-")
+    if len(parts) != len(NDC_PARTS) or len(code) != 12 or not "".join(parts).isdecimal():
+        return code
+    filled = [p.zfill(digits) for p, digits in zip(parts, NDC_PARTS, strict=True)]
+    return "-".join(filled) if sum(map(len, filled)) == sum(NDC_PARTS) else code
 
 
 def _plain(code: str) -> str:

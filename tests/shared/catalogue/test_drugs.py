@@ -120,7 +120,7 @@ def test_biosimilars_stand_in_one_group_with_what_they_are_like() -> None:
 
 def test_a_safety_program_says_who_must_be_enrolled() -> None:
     programs = {d.key: d.rems for d in products() if d.rems}
-    assert set(programs) == {"natalizumab", "eculizumab", "ravulizumab"}
+    assert set(programs) == {"natalizumab", "natalizumab-sztn", "eculizumab", "eculizumab-aeeb", "ravulizumab"}
     touch = programs["natalizumab"]
     assert touch is not None
     assert (touch.program, touch.renew_days) == ("TOUCH", 180)
