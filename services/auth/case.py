@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.auth.benefit.benefits import BOTH, PHARMACY, Benefit, benefits_in, sides_paying
 from services.auth.benefit.coordination import Precedence
 from services.auth.benefit.coverages import competing, digest, in_force, in_order, pays_in_chairs
+from services.auth.benefit.particulars import particulars_of
 from services.auth.criteria.findings import Chart, is_refuted
 from services.auth.criteria.regimen import Regimen, fingerprint, regimen_of
 from services.auth.facts import Facts
@@ -128,7 +129,8 @@ class Case:
         """Which benefit pays an infusion at home; None for an order that is not for the home."""
         if site_of_care(self.order) != "home" or self.payer is None or self.drug is None:
             return None
-        return self.policy.home_benefit(self.payer, self.drug, self.hcpcs, self.diagnoses, self.starts)
+        said = particulars_of(self.order, self.facts, self.coverage)
+        return self.policy.home_benefit(self.payer, self.drug, self.hcpcs, self.diagnoses, self.starts, said)
 
     @property
     def period_days(self) -> int:

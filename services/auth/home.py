@@ -11,6 +11,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from services.auth.benefit.billed_by import billed_by
 from services.auth.case import Case
 from services.auth.criteria.regimen import Regimen
 from services.auth.words import BENEFIT, EVIDENCE, OUTPUT, PROGNOSIS, X12_PROGNOSIS, code_of, concept
@@ -29,6 +30,7 @@ WORDS = {
     "part-b-dme": "Medicare Part B, durable medical equipment",
     "part-b-home-infusion": "Medicare Part B, home infusion therapy services",
     "part-b-prosthetic": "Medicare Part B, prosthetic devices",
+    "part-b-immunosuppressive": "Medicare Part B, drugs against rejection of a transplant",
     "part-d": "Medicare Part D",
     "supplemental": "the plan's supplemental benefit",
     NOBODY: "not paid under this coverage",
@@ -132,15 +134,35 @@ def benefits(case: Case) -> list[dict[str, Any]]:
     if figure is None:
         return []
     proof = [{"url": EVIDENCE, "valueReference": {"reference": reference(case.benefit)}}] if case.benefit else []
-    return [_output(part, figure, bool(part in unpaid(case)), proof) for part in PARTS]
+    return [{**({"extension": proof} if proof else {}), **_output(case, figure, part)} for part in PARTS]
 
 
-def _output(part: str, figure: Figure, nobody: bool, proof: list[dict[str, Any]]) -> dict[str, Any]:
+def _output(case: Case, figure: Figure, part: str) -> dict[str, Any]:
     code = figure.value[part]
-    by_whom = "" if nobody else f", billed to {figure.value['to']}"
-    text = f"{part.capitalize()}: {WORDS[code]}{by_whom}" + (" (not under this coverage)" if nobody else "")
-    told = {"type": concept(OUTPUT, f"benefit-{part}"), "valueCodeableConcept": concept(BENEFIT, code, text)}
-    return {"extension": proof, **told} if proof else told
+    paid = f", billed to {figure.value['to']}{_codes(case, code, part)}"
+    text = f"{part.capitalize()}: {WORDS[code]}{_unpaid(figure, code) if part in unpaid(case) else paid}"
+    return {"type": concept(OUTPUT, f"benefit-{part}"), "valueCodeableConcept": concept(BENEFIT, code, text)}
+
+
+def _unpaid(figure: Figure, code: str) -> str:
+    """Why nobody pays a part, where the row says it."""
+    return f": {figure.value['why']}" if "why" in figure.value else "" if code == NOBODY else " (not under this coverage)"
+
+
+def _codes(case: Case, benefit: str, part: str) -> str:
+    """By which codes a part is billed, where Medicare asks for certain ones."""
+    if case.drug is None or case.hcpcs is None:
+        return ""
+    words = billed_by(benefit, part, case.drug, case.hcpcs, case.starts)
+    return f": {words}" if words else ""
+
+
+def refused(figure: Figure) -> str:
+    """What is told where no benefit of this coverage pays the drug at home."""
+    benefit, why = figure.value["drug"], figure.value.get("why")
+    if benefit == NOBODY:
+        return f"At home this drug is {WORDS[NOBODY]}" + (f": {why}." if why else ": another site of care is needed.")
+    return f"At home this drug is paid by {WORDS[benefit]}: a Coverage that has it, or another site of care, is needed."
 
 
 def prognosis(case: Case) -> Mapping[str, Any] | None:

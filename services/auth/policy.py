@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.auth.benefit.particulars import NOTHING_SAID, Particulars
 from services.auth.decision.clock_figures import ClockFigures
 from shared.catalogue import Drug
 from shared.core import Resource
@@ -29,10 +30,16 @@ class AuthPolicy:
         return max(found, key=lambda f: "icd10" in f.applies_to, default=None)
 
     def home_benefit(
-        self, payer: Payer, drug: Drug, hcpcs: str | None, diagnoses: tuple[str, ...], on: date
+        self,
+        payer: Payer,
+        drug: Drug,
+        hcpcs: str | None,
+        diagnoses: tuple[str, ...],
+        on: date,
+        said: Particulars = NOTHING_SAID,
     ) -> Figure | None:
         """The row of the decision table that says who pays this drug at home; rows are tried from the top."""
-        rows = self.figures.all("home_benefit", on)
+        rows = (f for f in self.figures.all("home_benefit", on) if _fits(f, said))
         return next((f for f in rows if _pays_at_home(f, payer, drug, hcpcs, diagnoses)), None)
 
     def payer_rule(self, figure_id: str, payer: Payer, drug: Drug, on: date) -> Figure | None:
@@ -125,6 +132,13 @@ def _pays_at_home(figure: Figure, payer: Payer, drug: Drug, hcpcs: str | None, d
     diagnosed = "icd10" not in scope or any(d.startswith(tuple(scope["icd10"])) for d in diagnoses)
     given = "therapies" not in scope or drug.therapy in scope["therapies"]
     return payer.line_of_business in scope["lines_of_business"] and named and diagnosed and given
+
+
+def _fits(figure: Figure, said: Particulars) -> bool:
+    """Whether a row is for such equipment, and for a patient with such a transplant."""
+    scope: Mapping[str, Any] = figure.applies_to
+    equipped = "equipment" not in scope or not said.equipment.isdisjoint(scope["equipment"])
+    return equipped and scope.get("transplanted", said.transplanted) is said.transplanted
 
 
 def _applies(figure: Figure, payer: Payer, drug: Drug, diagnoses: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ from services.auth.decision.expedited import hastened
 from services.auth.decision.rechecks import recheck
 from services.auth.decision.spoken import entered_instead
 from services.auth.discovery import findings
-from services.auth.home import WORDS, unpaid
+from services.auth.home import refused, unpaid
 from services.auth.papers.byhand import answered_by_hand, by_hand
 from services.auth.pharmacy.choosing import is_needed, which_benefit
 from services.auth.pharmacy.pathway import question_set
@@ -156,8 +156,7 @@ def paid_elsewhere(case: Case) -> Stage | None:
     """At home this drug is paid by no benefit of this coverage, and no other coverage is known that has it."""
     if case.claim is not None or "drug" not in unpaid(case) or case.home_benefit is None:
         return None
-    benefit, note = case.home_benefit.value["drug"], case.policy.note_on(case.home_benefit)
-    why = f"At home this drug is paid by {WORDS[benefit]}: a Coverage that has it, or another site of care, is needed."
+    why, note = refused(case.home_benefit), case.policy.note_on(case.home_benefit)
     return Stage("not-covered", "preauthorization-not-covered", why, refusals=("home-not-covered",), note=note)
 
 

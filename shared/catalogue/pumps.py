@@ -40,8 +40,12 @@ def pumps_of(drug: str, on: date) -> tuple[str, ...]:
 
 def is_given_by(drug: str, pump: str, on: date) -> bool:
     """Whether drug and pump may stand on one claim."""
-    alone = pumps_of(drug, on)
-    return pump in (alone or {r["code"] for r in _rules()["pumps"] if "for" not in r})
+    return pump in (pumps_of(drug, on) or general())
+
+
+def general() -> tuple[str, ...]:
+    """The pumps for drugs that are bound to none: all but the insulin pump."""
+    return tuple(r["code"] for r in _rules()["pumps"] if "for" not in r)
 
 
 def supplies_of(pump: str, on: date) -> tuple[str, ...]:

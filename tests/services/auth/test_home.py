@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.auth.benefit.particulars import Particulars
 from services.auth.wire.bundles import request_bundle
 from services.auth.wire.claims import PAS
 from shared.catalogue import drug
@@ -51,8 +52,10 @@ def test_the_first_row_that_fits_says_who_pays_at_home(case: dict[str, Any]) -> 
     billing = known.billing_on(on)
     code = case.get("hcpcs", billing and billing.code)
     assert code is not None
-    found = policy().home_benefit(payer("any", case["line"]), known, code, (case["icd10"],), on)
+    said = Particulars(frozenset(case.get("equipment", ())), case.get("transplanted", False))
+    found = policy().home_benefit(payer("any", case["line"]), known, code, (case["icd10"],), on, said)
     assert (found.applies_to["row"] if found else None) == case["row"]
+    assert "pays" not in case or (found and found.value["drug"]) == case["pays"]
 
 
 def test_a_commercial_plan_pays_drug_days_and_visits_as_medical_benefit() -> None:
