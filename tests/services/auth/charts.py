@@ -2,8 +2,8 @@
 
 `labs`: analyte -> value, or [value, days ago], or a list of such; `results`: name -> [what it says, days ago];
 `conditions`: ICD-10-CM codes, or [code, clinical status, days since onset]; `taken`: medicine -> [days, days since the
-last]; `current`: medicines still taken; `intolerances`: medicines; `documents`: LOINC -> days ago; `prescriber`,
-`author`: NUCC codes; `doses`: amounts in the drug's measure; `every`: hours between two; `kg`; `sex`; `born`: `{years,
+last]; `current`: medicines still taken; `intolerances`: medicines; `documents`: LOINC -> days ago, or [days ago,
+what it is about]; `prescriber`, `author`: NUCC codes; `doses`: amounts in the drug's measure; `every`: hours between two; `kg`; `sex`; `born`: `{years,
 months, days}` ago, where a negative number of days is younger.
 """
 
@@ -30,6 +30,7 @@ ANALYTES: Mapping[str, tuple[str, str]] = {
     "fn-factors": ("Febrile neutropenia risk factors", "1"),
     "pnh-cells": ("PNH cells, flow cytometry", "%"), "gpi-pmn": ("GPI-deficient PMN, flow cytometry", "%"),
     "adamts13": ("ADAMTS13 activity", "%"), "mg-adl": ("MG-ADL total score", "1"), "platelets": ("777-3", "10*9/L"),
+    "pn-energy": ("Parenteral energy per kg and day", "kcal/kg/d"),
     "inhibitor": ("Factor VIII inhibitor", "[beth'U]"), "egfr": ("33914-3", "mL/min/{1.73_m2}"),
 }  # fmt: skip
 """Analyte -> its LOINC code, or what it is called where the policies go by words; and the unit of the cases."""
@@ -93,8 +94,10 @@ def _resources(said: Mapping[str, Any], on: date) -> Iterator[dict[str, Any]]:
         yield _statement(name, "active", {"start": (on - timedelta(days=30)).isoformat()})
     for name in said.get("intolerances", ()):
         yield {"resourceType": "AllergyIntolerance", "id": f"in-{_slug(name)}", "code": {"text": name}}
-    for loinc, days_ago in said.get("documents", {}).items():
-        yield _document(loinc, on - timedelta(days=days_ago), said.get("author"))
+    for loinc, written in said.get("documents", {}).items():
+        days_ago, *about = written if isinstance(written, list) else [written]
+        described = {"description": about[0]} if about else {}
+        yield {**_document(loinc, on - timedelta(days=days_ago), said.get("author")), **described}
     if role := _role("in-author", said.get("author")):
         yield role
 
