@@ -146,7 +146,9 @@ def _output(case: Case, figure: Figure, part: str) -> dict[str, Any]:
 
 def _unpaid(figure: Figure, code: str) -> str:
     """Why nobody pays a part, where the row says it."""
-    return f": {figure.value['why']}" if "why" in figure.value else "" if code == NOBODY else " (not under this coverage)"
+    if "why" in figure.value:
+        return f": {figure.value['why']}"
+    return "" if code == NOBODY else " (not under this coverage)"
 
 
 def _codes(case: Case, benefit: str, part: str) -> str:

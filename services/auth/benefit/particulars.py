@@ -17,8 +17,8 @@ from shared.catalogue import HCPCS
 from shared.core import Resource
 
 TRANSPLANTED = ("Z94.0", "Z94.1", "Z94.2", "Z94.3", "Z94.4", "Z94.81", "Z94.82", "Z94.84")
-"""Status after a transplant of kidney, heart, lung, liver, marrow, intestine or stem cells (CMS Article A52474, criterion
-I); after one of the pancreas alone it takes more than a code says."""
+"""Status after a transplant of kidney, heart, lung, liver, marrow, intestine or stem cells (CMS Article A52474,
+criterion I); after one of the pancreas alone it takes more than a code says."""
 
 
 @dataclass(frozen=True, slots=True)

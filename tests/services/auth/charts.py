@@ -2,9 +2,9 @@
 
 `labs`: analyte -> value, or [value, days ago], or a list of such; `results`: name -> [what it says, days ago];
 `conditions`: ICD-10-CM codes, or [code, clinical status, days since onset]; `taken`: medicine -> [days, days since the
-last]; `current`: medicines still taken; `intolerances`: medicines; `documents`: LOINC -> days ago, or [days ago,
-what it is about]; `prescriber`, `author`: NUCC codes; `doses`: amounts in the drug's measure; `every`: hours between two; `kg`; `sex`; `born`: `{years,
-months, days}` ago, where a negative number of days is younger.
+last]; `current`: medicines still taken; `intolerances`: medicines; `documents`: LOINC -> days ago, or [days ago, what
+it is about]; `prescriber`, `author`: NUCC codes; `doses`: amounts in the drug's measure; `every`: hours between two;
+`kg`; `sex`; `born`: `{years, months, days}` ago, where a negative number of days is younger.
 """
 
 from __future__ import annotations
