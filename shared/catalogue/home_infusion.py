@@ -42,8 +42,9 @@ def visit_code(category: Category, on: date, last: date | None = None, discharge
 def units(minutes: int) -> int:
     """Billing units of a visit of so many minutes."""
     rule = _rules()["units"]
-    whole, rest = divmod(minutes, rule["minutes"])
-    return max(int(rule["least"]), whole + (rest >= _rules()["rounding"]["from_minutes"]))
+    whole, rest = divmod(minutes, int(rule["minutes"]))
+    further = 1 if rest >= _rules()["rounding"]["from_minutes"] else 0
+    return max(int(rule["least"]), whole + further)
 
 
 def paid_visits(visits: Iterable[tuple[date, Category]]) -> Mapping[date, Category]:

@@ -25,7 +25,7 @@ def protein_code(grams: Decimal) -> str | None:
 
 def lipid_units(grams: Decimal) -> Decimal:
     """Billing units of lipids."""
-    return (grams / _rules()["lipids"]["grams"]).to_integral_value(ROUND_CEILING)
+    return (grams / int(_rules()["lipids"]["grams"])).to_integral_value(ROUND_CEILING)
 
 
 def per_diem_code(litres: Decimal | None) -> str:

@@ -99,7 +99,7 @@ def standing(code: str, criteria: Criteria, served: date, submitted: date) -> st
     """
     asked = (r for r in _in_force("standing", served) if r["submitted_from"] <= submitted)
     rule = next((r for r in asked if code in r.get("codes", (code,))), None)
-    return rule and str(rule[criteria])
+    return None if rule is None else str(rule[criteria])
 
 
 def unpumped(device: str | None) -> str | None:

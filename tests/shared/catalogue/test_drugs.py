@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ THERAPIES = {
     "opat", "iv-iron", "immunoglobulin", "anti-tnf", "anti-integrin", "anti-cd20", "complement-inhibitor",
     "growth-factor", "esa", "parenteral-nutrition", "chemotherapy", "inotrope",
 }  # fmt: skip
+IRON = yaml.safe_load(Path(__file__).with_name("cases").joinpath("iron.yaml").read_text(encoding="utf-8"))
 IN_2026, IN_2024 = date(2026, 12, 1), date(2024, 6, 1)
 BILLED = [
     ("vancomycin", "1250", IN_2026, "J3373", 125),
@@ -42,6 +44,16 @@ def test_a_dose_is_billed_by_the_code_in_force_in_whole_units(
     in_force = found.billing_on(on)
     assert in_force is not None
     assert (in_force.code, found.units(Decimal(amount), on)) == (code, Decimal(units))
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=f"{c['drug']} {c['doses']}") for c in IRON])
+def test_an_iron_is_timed_and_counted_as_the_table_has_it(case: dict[str, Any]) -> None:
+    found = drug(case["drug"])
+    assert found is not None
+    first = found.minutes(1)
+    assert (found.min_gap_days, found.min_gap_days + found.window_days) == (case["gap"], case["latest"])
+    assert (first.infusion, first.observation) == (case["infusion"], case["observation"])
+    assert sum(found.units(Decimal(dose), IN_2026) or 0 for dose in case["doses"]) == case["units"]
 
 
 @pytest.mark.parametrize(("day", "code"), [(30, "J3370"), (1, "J3373")])
