@@ -35,8 +35,6 @@ def test_the_reviewer_decides_by_its_own_clock(case: dict[str, Any]) -> None:
     assert decided_by(level, case["item"], case["urgency"], filed, CHICAGO) == case["by"]
 
 
-def test_amounts_in_dispute_and_benefits_that_go_on_are_figures_of_their_level() -> None:
-    judge = {"line": "medicare", "level": 3}
-    years = [datetime(y, 6, 1, tzinfo=CHICAGO).date() for y in (2025, 2026)]
-    assert [level_of(judge, on)["least_amount"] for on in years] == [190, 200]
-    assert level_of({"line": "medicaid-mco"}, years[1])["continue_within_days"] == 10
+@pytest.mark.parametrize("case", CASES["figures"], ids=str)
+def test_amounts_in_dispute_and_benefits_that_go_on_are_figures_of_their_level(case: dict[str, Any]) -> None:
+    assert level_of(case, case["notice"]).get(case["figure"]) == case["is"]
