@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.auth.benefit.benefits import (
     deciding,
     in_force,
 )
-from services.auth.case import Case
+from services.auth.case import Case, starts_on
 from services.auth.words import BENEFIT_FINDING, CHANNEL, COST_SHARE, EVIDENCE, OUTPUT, SITE_OF_CARE, concept, local_day
 from shared.core import Resource, reference
 from shared.policy import Figure
@@ -171,10 +171,16 @@ def _places(case: Case, benefit: Benefit | None) -> Output:
         return _finding("place-of-care", None)
     places: list[str] = figure.value["preferred"]
     days = figure.value.get("hospital_days")
-    grace = f", a hospital for the first {days} days" if days else ", a hospital by exception"
+    until = f", until {hospital_until(starts_on(case.order) or case.starts, days)}" if days else ""
+    grace = f", a hospital for the first {days} days{until}" if days else ", a hospital by exception"
     return _coded(
         "place-of-care", SITE_OF_CARE, places, f"{', '.join(places)}{grace}, by {case.policy.note_on(figure)}"
     )
+
+
+def hospital_until(first: date, days: int) -> date:
+    """The last day on which a hospital is paid without an exception, the first day of the therapy included."""
+    return first + timedelta(days=days - 1)
 
 
 def policy_on(case: Case, figure_id: str) -> Figure | None:

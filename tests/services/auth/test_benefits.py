@@ -140,6 +140,20 @@ def test_the_payers_word_on_the_place_stands_before_its_policy() -> None:
     assert codes(told(item({"product": "J1439"})), "place-of-care") == ["aic", "home"]
 
 
+@pytest.mark.parametrize(
+    ("starts", "until"), [("2026-11-23", "2027-01-06"), ("2026-12-31", "2027-02-13"), ("2028-01-16", "2028-02-29")]
+)
+def test_the_days_a_hospital_is_paid_without_an_exception_are_told_with_their_last(starts: str, until: str) -> None:
+    """The invented plan's 45 days: of the therapy's first day on, that one included."""
+    journey = Journey().benefit_known(order(occurrencePeriod={"start": starts}), *referral()[1:])
+    assert f"a hospital for the first 45 days, until {until}," in journey.outputs("place-of-care")[0]["text"]
+
+
+def test_a_policy_without_such_days_pays_a_hospital_by_exception() -> None:
+    journey = Journey().benefit_known(order(), *referral(payer_id="arkansas-bcbs")[1:], coverage("arkansas-bcbs"))
+    assert "a hospital by exception" in journey.outputs("place-of-care")[0]["text"]
+
+
 def test_a_policy_that_does_not_count_yet_on_the_date_of_service_says_nothing() -> None:
     """Arkansas BCBS 2018030 is in force from 2026-02-15."""
     for day, found in (("2026-02-14", ["not-told"]), ("2026-02-15", ["aic", "home"])):
