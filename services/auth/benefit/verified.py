@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,17 @@ from services.auth.benefit.benefits import (
     in_force,
 )
 from services.auth.case import Case, starts_on
-from services.auth.words import BENEFIT_FINDING, CHANNEL, COST_SHARE, EVIDENCE, OUTPUT, SITE_OF_CARE, concept, local_day
+from services.auth.words import (
+    BENEFIT_FINDING,
+    CHANNEL,
+    COST_SHARE,
+    EVIDENCE,
+    OUTPUT,
+    SITE_OF_CARE,
+    concept,
+    days_after,
+    local_day,
+)
 from shared.core import Resource, reference
 from shared.policy import Figure
 
@@ -180,7 +190,7 @@ def _places(case: Case, benefit: Benefit | None) -> Output:
 
 def hospital_until(first: date, days: int) -> date:
     """The last day on which a hospital is paid without an exception, the first day of the therapy included."""
-    return first + timedelta(days=days - 1)
+    return days_after(first, days - 1)
 
 
 def policy_on(case: Case, figure_id: str) -> Figure | None:
