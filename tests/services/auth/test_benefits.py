@@ -134,6 +134,13 @@ def test_where_the_payer_is_silent_its_policy_says_how_a_drug_is_acquired(drug: 
     assert codes(journey, "acquisition") == [channel]
 
 
+def test_original_medicare_pays_a_chair_for_a_drug_the_practice_bought() -> None:
+    """Row 1 of table B1: given incident to a practitioner, Part B, buy and bill; nothing of the home is told."""
+    journey = Journey().benefit_known(*referral(payer_id="original-medicare"), required=False)
+    assert codes(journey, "acquisition") == ["buy-and-bill"]
+    assert journey.outputs("benefit-drug") == []
+
+
 def test_the_payers_word_on_the_place_stands_before_its_policy() -> None:
     journey = told(item({"product": "J1439", "modifier": ["pos 22"]}))
     assert codes(journey, "place-of-care") == ["hopd"]
