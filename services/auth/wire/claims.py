@@ -13,6 +13,7 @@ from services.auth.case import Case
 from services.auth.decision.urgency import EXPEDITED, urgency
 from services.auth.discovery.findings import hooked
 from services.auth.home import prognosis
+from services.auth.wire.standing import EVIDENCE_KINDS, may_travel
 from services.auth.words import (
     ICD_10_CM,
     NPI,
@@ -45,16 +46,6 @@ MEDICAL_CARE, HOME_HEALTH_CARE = "1", "42"
 
 REPORTS = {"Observation": "LA", "DocumentReference": "OZ"}
 """X12 755 report type of a piece of evidence: LA laboratory results, OZ support data."""
-
-CLINICAL = (
-    "AllergyIntolerance",
-    "Condition",
-    "DocumentReference",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-)
-"""What of that an order cites a payer is shown. Not, for one, to what else the patient has consented."""
 
 CERTIFIED_AS = {"initial": "I", "renewal": "R"}
 """X12 1322 certification type of a request by its period."""
@@ -192,17 +183,17 @@ def _care_team(case: Case) -> dict[str, Any]:
 
 
 def _supporting_info(case: Case, evidence: Iterable[str]) -> dict[str, Any]:
-    """The evidence, and what the order itself cites and we hold, each once; labs first, by reference within a kind."""
-    cited = [r for i in case.order.get("supportingInfo", ()) if (r := target(i)) and _stands(case, r)]
+    """The evidence, and what the order itself cites and we hold, each once; labs first, by reference within a kind.
+
+    Neither is cited where it may not travel: a restricted record may show that a criterion is met, and stay with us.
+    """
+    cited = (r for i in case.order.get("supportingInfo", ()) if (r := target(i)))
+    ordered = [r for r in cited if (found := case.facts.at(r)) and may_travel(found)]
+    ours = [r for r in evidence if (found := case.facts.at(r)) is None or may_travel(found, EVIDENCE_KINDS)]
     kinds = ["Observation", "MedicationRequest"]
-    sorted_once = sorted({*evidence, *cited}, key=lambda r: (_rank(r, kinds), r))
+    sorted_once = sorted({*ours, *ordered}, key=lambda r: (_rank(r, kinds), r))
     info = [_information(n, literal) for n, literal in enumerate(sorted_once, 1)]
     return {"supportingInfo": info} if info else {}
-
-
-def _stands(case: Case, literal: str) -> bool:
-    found = case.facts.at(literal)
-    return found is not None and found["resourceType"] in CLINICAL and found.get("status") != "entered-in-error"
 
 
 def _rank(literal: str, kinds: list[str]) -> int:
