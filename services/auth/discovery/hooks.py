@@ -15,6 +15,7 @@ from typing import Any
 from services.auth.discovery.findings import DISPATCHED, HOOKS
 from services.auth.wire.bundles import eligibility_bundle
 from services.auth.wire.shapes import Known, shaped
+from services.auth.wire.standing import may_travel
 from services.auth.wire.trimming import trimmed
 from services.auth.words import is_visit, order_of, target
 from shared.core import Resource, reference
@@ -23,6 +24,7 @@ from shared.settings import Payer, Site
 
 SIGNED, BOOKED = HOOKS["initial"], HOOKS["visit"]
 HELD = ("pending", "booked")
+PRESCRIBERS = ("Organization", "Practitioner", "PractitionerRole")
 _TYPE = re.compile(r"\{*([A-Z][A-Za-z]+)[/?]|\{\{context\.(\w+)")
 """The type a prefetch template asks for: it begins with it."""
 
@@ -46,7 +48,7 @@ def call(request: Resource, known: Known, site: Site, payer: Payer, service: Map
     parties = {reference(r): r for r in entries[1:]}
     order = known.get(order_of(request) or "", {})
     prescriber = known.get(target(order.get("requester")) or "")
-    if prescriber is None:
+    if prescriber is None or prescriber["resourceType"] not in PRESCRIBERS:
         return None
     insurer = parties[target(entries[0]["insurer"]) or ""]
     named = _named(prescriber, known, insurer, parties)
@@ -78,7 +80,7 @@ def _named(prescriber: Resource, known: Known, insurer: Resource, parties: Known
 def _order(request: Resource, order: Resource, known: Known, inside: Known, user: str) -> dict[str, Any]:
     """The drug ordered, as a draft with its billing code and Coverage; the order itself where there is no other."""
     cited = (known.get(target(i) or "") for i in order.get("supportingInfo", ()))
-    drug = next((r for r in cited if r and r["resourceType"] == "MedicationRequest"), None)
+    drug = next((r for r in cited if r and may_travel(r, ("MedicationRequest",))), None)
     own = drug or order
     code, named = ("medicationCodeableConcept", _drug(own, known)) if drug else ("code", order.get("code", {}))
     billed = request["item"][0]["productOrService"]["coding"]

@@ -246,9 +246,13 @@ def state_of(resource: Resource) -> str:
 
 
 def source_of(resource: Resource) -> str:
-    """Kind and day of a record, and under which number it is known where it came from."""
-    own = next((i["value"] for i in resource.get("identifier", ()) if "value" in i), resource["id"])
+    """Kind and day of a record, and under which number it is known where it came from; a person under ours alone."""
+    numbers = () if resource["resourceType"] in PEOPLE else resource.get("identifier", ())
+    own = next((i["value"] for i in numbers if "value" in i), resource["id"])
     return f"{resource['resourceType']} {own}, {_on(resource)}"
+
+
+PEOPLE = ("Patient", "RelatedPerson", "Practitioner", "PractitionerRole")
 
 
 def _on(resource: Resource) -> str:

@@ -14,6 +14,7 @@ from services.auth.criteria.citing import cited_by, enclosed, is_whole, issues, 
 from services.auth.wire.claims import PAS, REQUESTED_SERVICE, X12
 from services.auth.wire.responses import prior_of
 from services.auth.wire.shapes import Known, as_patient, shaped
+from services.auth.wire.standing import EVIDENCE_KINDS, may_travel
 from services.auth.wire.trimming import trimmed
 from services.auth.wire.updating import as_first_asked, cancelled
 from services.auth.words import NPI, PREFIX, concept, references, target
@@ -23,6 +24,8 @@ from shared.settings import Payer, Site
 
 PARTIES = ("Medication", "Patient", "Practitioner", "Organization", "PractitionerRole", "Coverage")
 """Whom a request is about and who has to do with it; each cites only those before it. Nothing else follows evidence."""
+PRIVATE = ("Patient", "Coverage")
+"""Of these only those the request itself is about: evidence may cite other people, and other plans."""
 REQUEST = CANONICAL + "StructureDefinition/pas-request|5"
 REQUEST_META = {"profile": [PAS + "profile-pas-request-bundle"]}
 
@@ -84,7 +87,7 @@ def _bundle(
         return {**request, **named}
 
     asked = addressed(first)
-    made = (insurer, provider, *_roles(first), *_subscribers(known))
+    made = (insurer, provider, *_roles(first), *_subscribers(first, known))
     available = {**known, **{reference(r): r for r in made}}
     parties = _parties(asked, available, insurer)
     charted = _charted(asked, available, parties, insurer)
@@ -118,9 +121,10 @@ def _closure(first: Resource, inside: Known) -> Iterator[Resource]:
 def _parties(asked: Resource, available: Known, insurer: Resource) -> dict[str, Resource]:
     """Everybody who may be cited, as sent: whom the request cannot do without, and who is known well enough."""
     needed, inside = _needed(asked, available), dict[str, Resource]()
+    about = {*needed, *_subscribed(asked, available)}
     for kind in PARTIES:
         for literal, party in available.items():
-            if party["resourceType"] == kind:
+            if party["resourceType"] == kind and (kind not in PRIVATE or literal in about):
                 form = _sent(party, available, insurer, inside)
                 if literal in needed or is_whole(form):
                     inside[literal] = form
@@ -131,15 +135,28 @@ def _needed(asked: Resource, available: Known) -> set[str | None]:
     """Patient, Coverage, payer, practice, and the prescriber with the role cited for them."""
     members = [target(_in_role(m["provider"])) for m in asked.get("careTeam", ())]
     practitioners = (target(available.get(m or "", {}).get("practitioner")) for m in members)
-    coverages = (target(i["coverage"]) for i in asked["insurance"])
+    coverages = map(reference, _insured(asked, available))
     named = (target(asked[k]) for k in ("patient", "insurer", "provider"))
     return {*named, *coverages, *members, *practitioners} - {None}
 
 
+def _subscribed(asked: Resource, available: Known) -> set[str]:
+    """The subscribers of the Coverages a request names, as the Patients they are sent as."""
+    named = (available.get(target(c.get("subscriber")) or "") for c in _insured(asked, available))
+    return {reference(as_patient(r) if r["resourceType"] == "RelatedPerson" else r) for r in named if r}
+
+
+def _insured(asked: Resource, available: Known) -> list[Resource]:
+    return [c for i in asked["insurance"] if (c := available.get(target(i["coverage"]) or ""))]
+
+
 def _charted(asked: Resource, available: Known, parties: Known, insurer: Resource) -> dict[str, Resource]:
-    """What of the chart a request cites, as it is sent; left out is what R4 forbids without what it led to."""
-    cited = (target(c) for c in cited_by(asked))
-    forms = (_sent(found, available, insurer, parties) for c in cited if c and (found := available.get(c)))
+    """What of the chart a request cites, as it is sent; left out is what R4 forbids without what it led to.
+
+    Also what may not travel any more: a request is kept, and what it cites may be taken back or restricted since.
+    """
+    found = (available.get(target(c) or "") for c in cited_by(asked))
+    forms = (_sent(r, available, insurer, parties) for r in found if r and may_travel(r, EVIDENCE_KINDS))
     return {reference(form): form for form in forms if is_legal(form)}
 
 
@@ -186,10 +203,10 @@ def _kind(cited: Mapping[str, Any]) -> str:
     return (target(cited) or "").partition("/")[0]
 
 
-def _subscribers(known: Known) -> Iterable[Resource]:
-    """Every RelatedPerson a Coverage names as its subscriber, as a Patient."""
-    named = {target(c.get("subscriber")) for c in known.values() if c["resourceType"] == "Coverage"}
-    return (as_patient(r) for literal, r in known.items() if literal in named and r["resourceType"] == "RelatedPerson")
+def _subscribers(request: Resource, known: Known) -> Iterable[Resource]:
+    """Every RelatedPerson whom a Coverage the request names has as its subscriber, as a Patient."""
+    named = (known.get(target(c.get("subscriber")) or "") for c in _insured(request, known))
+    return (as_patient(r) for r in named if r and r["resourceType"] == "RelatedPerson")
 
 
 def _naming(named: Mapping[str, Any], organization: Resource) -> dict[str, Any]:

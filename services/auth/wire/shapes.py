@@ -51,11 +51,15 @@ def as_patient(person: Resource) -> dict[str, Any]:
 
 
 def _patient(patient: Resource, available: Known, insurer: Resource) -> dict[str, Any]:
-    """With an identifier and a gender; a birth date only where it is whole."""
+    """With a record number and a gender; a birth date only where it is whole.
+
+    No other number of a person: what this payer calls the member is said by the Coverage, the rest is not its concern.
+    """
     own = {"system": PATIENT_ID, "value": patient["id"]}
     born = patient.get("birthDate", "")
+    records = [i for i in _identifiers(patient) if code_of(i.get("type"), IDENTIFIER_TYPE) == "MR"]
     return {
-        "identifier": list(_identifiers(patient)) or [own],
+        "identifier": records or [own],
         **_some("name", _names(patient, "family", "given")),
         **_some("telecom", _having(patient, "telecom", "system", "value")),
         "gender": patient.get("gender", "unknown"),
@@ -152,6 +156,13 @@ def _attachment(attachment: Mapping[str, Any]) -> dict[str, Any]:
     return dict(attachment) if elsewhere or not kept else kept
 
 
+def _prescription(prescription: Resource, available: Known, insurer: Resource) -> dict[str, Any]:
+    """Of insurance only which Coverage: a number or a name may be another plan's."""
+    coverages = [{"reference": literal} for i in prescription.get("insurance", ()) if (literal := target(i))]
+    kept = {k: v for k, v in prescription.items() if k != "insurance"}
+    return {**kept, **_some("insurance", coverages)}
+
+
 def _observation(observation: Resource, available: Known, insurer: Resource) -> dict[str, Any]:
     """With the category R4 says a vital sign has, where its code is one of those."""
     categories = observation.get("category", [])
@@ -164,6 +175,7 @@ def _observation(observation: Resource, available: Known, insurer: Resource) -> 
 SHAPES: Mapping[str, Callable[[Resource, Known, Resource], dict[str, Any]]] = {
     "Coverage": _coverage,
     "DocumentReference": _document,
+    "MedicationRequest": _prescription,
     "Observation": _observation,
     "Organization": _organization,
     "Patient": _patient,

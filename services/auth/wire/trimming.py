@@ -6,9 +6,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from services.auth.words import target
+from services.auth.words import references, target
 from shared.core import CANONICAL, Resource
 from shared.fhir.profiles import carepod
+
+CARRIED = ("Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire")
+"""What a resource may have inside it, and by which name one that stays here may be called: no patient, nobody's kin,
+no insurance."""
 
 _STEP = re.compile(r"\.(\w+)(?:\[(\d+)\])?")
 
@@ -18,12 +22,14 @@ def trimmed(resource: Resource, inside: Collection[str]) -> dict[str, Any]:
 
     inside  `Type/id` of what travels along; what the resource contains is inside as well.
 
-    Another reference loses its literal, and an element that R4 does not allow without what it lost is left out; where
-    that is the resource itself, it stays illegal.
+    Of another reference at most the name is left, and an element that R4 does not allow without what it lost is left
+    out; where that is the resource itself, it stays illegal.
     """
-    contained = {f"#{c['id']}" for c in resource.get("contained", ()) if "id" in c}
-    kept: dict[str, Any] = _resolving(_without_ours(resource), {*inside, *contained, "#"})
-    return kept if kept == resource else _legal(kept)
+    contained = [c for c in resource.get("contained", ()) if c["resourceType"] in CARRIED]
+    fragments = {f"#{c['id']}" for c in contained if "id" in c}
+    whole = {**resource, "contained": contained} if "contained" in resource else resource
+    kept: dict[str, Any] = _resolving(_without_ours(whole), {*inside, *fragments, "#"})
+    return kept if kept == resource else _led_to(_legal(kept))
 
 
 def _without_ours(value: Any) -> Any:
@@ -48,15 +54,33 @@ def _resolving(value: Any, inside: Collection[str]) -> Any:
     match value:
         case Mapping():
             literal = target(value)
-            gone = literal is not None and literal not in inside
-            kept = {k: _resolving(v, inside) for k, v in value.items() if not (gone and k in ("reference", "type"))}
-            if literal is not None and not gone:
+            if literal is not None and literal not in inside:
+                return _named(value, literal)
+            kept = {k: _resolving(v, inside) for k, v in value.items()}
+            if literal is not None:
                 kept["reference"] = literal
             return _pruned(kept)
         case list() | tuple():
             return [_resolving(v, inside) for v in value]
         case _:
             return value
+
+
+def _named(cut: Mapping[str, Any], literal: str) -> dict[str, Any]:
+    """Who or what a reference led to, by name alone: an identifier would lead there still."""
+    kind = literal.rpartition("/")[0].rpartition("/")[2]
+    return {"display": cut["display"]} if kind in CARRIED and "display" in cut else {}
+
+
+def _led_to(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource without what it contains and nothing in it leads to any more (dom-3)."""
+    while contained := resource.get("contained"):
+        named = {*references(resource), str(resource.get("questionnaire"))}
+        left = [c for c in contained if f"#{c.get('id')}" in named or "#" in references(c)]
+        if len(left) == len(contained):
+            break
+        resource = _pruned({**resource, "contained": left})
+    return resource
 
 
 def _pruned(element: dict[str, Any]) -> dict[str, Any]:

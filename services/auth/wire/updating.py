@@ -12,7 +12,7 @@ from typing import Any
 
 from services.auth.case import Case, question_code
 from services.auth.home import units_asked
-from services.auth.wire.claims import CERTIFICATION, PAS, PRIOR, X12
+from services.auth.wire.claims import CERTIFICATION, PAS, PRIOR, X12, insurer
 from services.auth.wire.held import held_number
 from services.auth.wire.responses import cancels, prior_of, standing
 from services.auth.words import INFO_CANCELLED, concept, order_of, period_of, target
@@ -81,7 +81,14 @@ def _cancelled(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_updated(case: Case, claim: Resource) -> bool:
     """Whether a request lives on in its update, made or still to be made."""
-    return is_changed(case, claim) or (case.claim is None and UPDATE in case.answers_about(claim))
+    to_be_made = case.claim is None and UPDATE in case.answers_about(claim)
+    return _is_with_whom_is_asked(case, claim) and (is_changed(case, claim) or to_be_made)
+
+
+def _is_with_whom_is_asked(case: Case, claim: Resource) -> bool:
+    """Whether a request is with the insurer and under the Coverage that are asked now; others are not shown it."""
+    same_coverage = case.coverage is not None and target(claim["insurance"][0]["coverage"]) == reference(case.coverage)
+    return same_coverage and claim["insurer"].get("identifier") == insurer(case, case.reviewer).get("identifier")
 
 
 def is_changed(case: Case, claim: Resource) -> bool:
@@ -118,7 +125,8 @@ def as_first_asked(claim: Resource) -> dict[str, Any]:
 def _to_be_updated(case: Case) -> Resource | None:
     """The request a person said is to be changed, and was not yet."""
     claims = [c for c in case.facts.of("Claim") if order_of(c) == reference(case.order) and period_of(c) == case.period]
-    waiting = [c for c in claims if UPDATE in case.answers_about(c) and not is_replaced(case, c)]
+    wanted = [c for c in claims if UPDATE in case.answers_about(c) and _is_with_whom_is_asked(case, c)]
+    waiting = [c for c in wanted if not is_replaced(case, c)]
     return waiting[-1] if waiting else None
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from services.auth.case import question_code
 from services.auth.deliver import deliver_cancellation, deliver_claim
+from services.auth.papers.packet import source_of
 from services.auth.service import declared
 from shared.core import CANONICAL, Answer, Decision, Event, Resource, reference
 from shared.settings import SettingsError, Site, _payer
@@ -198,3 +199,12 @@ def test_a_pathway_without_its_way_is_refused_at_the_start(wrong: dict[str, str]
     with pytest.raises(SettingsError, match="pathway"):
         _payer(said | wrong)
     assert _payer(said | {"pathway": "fax", "fax": FAX}).fax == FAX
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [("Patient", "in-x"), ("RelatedPerson", "in-x"), ("Practitioner", "in-x"), ("Observation", "999-11-2222")],
+)
+def test_a_paper_names_a_person_as_a_source_by_no_number_but_ours(kind: str, named: str) -> None:
+    numbers = [{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "999-11-2222"}]
+    assert source_of({"resourceType": kind, "id": "in-x", "identifier": numbers}) == f"{kind} {named}, day not said"

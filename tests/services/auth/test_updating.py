@@ -16,9 +16,9 @@ from services.auth.wire.withdrawing import takes_back
 from services.auth.words import INFO_CANCELLED, code_of, extension
 from shared.core import Decision, Resource, reference
 from tests.services.auth.home import ivig
-from tests.services.auth.journey import Journey, claim_answer
+from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.outward import broken_request
-from tests.services.auth.patient import PARTIES, PRACTICE, complete, lab, medication, order, referral
+from tests.services.auth.patient import PARTIES, PRACTICE, complete, coverage, lab, medication, order, referral
 
 
 def asked(action: str | None = "A4") -> tuple[Journey, Resource]:
@@ -217,3 +217,28 @@ def test_after_a_refused_update_the_next_request_changes_the_one_the_payer_holds
     question = next(q for q in journey.tasks("authorization-question") if q["status"] == "requested")
     journey.person(question, "resubmit")
     assert prior_of(latest(journey)) == reference(first)
+
+
+def insured_elsewhere(journey: Journey, **changes: Any) -> None:
+    """Another plan takes the place of the one that was asked, and wants the drug authorized."""
+    journey.hears(coverage("lakeland-advantage", **changes))
+    for request in journey.of("CoverageEligibilityRequest"):
+        if request["insurer"]["identifier"]["value"] == "lakeland-advantage":
+            journey.answered("benefit-answered", request, benefit_answer(request, required=True))
+
+
+async def test_another_insurer_is_asked_anew_and_never_shown_what_the_first_one_was_asked() -> None:
+    journey, _ = refused_update("A4")
+    insured_elsewhere(journey)
+    claim = next(c for c in journey.of("Claim") if c["insurer"]["identifier"]["value"] == "lakeland-advantage")
+    assert (prior_of(claim), [marks(i) for i in claim["item"]]) == (None, [[]])
+    bundle = request_bundle(claim, await journey.gathered(), PRACTICE, PRACTICE.payers[1])
+    claims = [e["resource"]["id"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Claim"]
+    assert claims == [claim["id"]]
+    assert broken(bundle) == []
+
+
+def test_what_the_first_insurer_still_holds_is_taken_back_there() -> None:
+    journey, first = refused_update("A4")
+    insured_elsewhere(journey)
+    assert [prior for c in journey.of("Claim") if (prior := takes_back(c))] == [reference(first)]
