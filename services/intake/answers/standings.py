@@ -136,6 +136,8 @@ def refused(course: Course) -> Standing | None:
     if talk is not None:
         who = "the prescriber is to speak with a physician of the payer"
         return Standing("on-hold", "3.0", f"{word}; {who}{_when(course, talk)}")
+    if any("appeal-outcome" in asks(q) for q in course.questions):
+        return Standing("on-hold", "3.0", f"{word}; an appeal is filed")
     return Standing("rejected", "4.0", word)
 
 

@@ -99,6 +99,16 @@ def test_a_denial_the_prescriber_is_to_talk_about_waits_and_says_when(
     assert stands(desk) == ("rejected", "4.0", "authorization denied")
 
 
+def test_a_denial_whose_appeal_is_filed_waits_for_what_comes_of_it(desk: Any, example: Any) -> None:
+    desk.push(example("denied"))
+    asks = [{"type": concept("question", "appeal-outcome"), "valueString": "What came of it?"}]
+    filed = said(desk, "authorization-question", "requested", input=asks)
+    desk.hear(said(desk, "preauthorization", "rejected", "denied"), said(desk, "appeal", "completed"), filed)
+    assert stands(desk) == ("on-hold", "3.0", "authorization denied; an appeal is filed")
+    desk.hear(filed | {"status": "completed"})
+    assert stands(desk) == ("rejected", "4.0", "authorization denied")
+
+
 def test_authorization_numbers_are_told(desk: Any, example: Any) -> None:
     desk.push(example("iron-meets-criteria"))
     number = {"type": concept("preauthorization-output", "number"), "valueString": "PH123"}
