@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 
 from services.intake.notices.hours import allowed_from
-from services.intake.notices.people import contacts
+from services.intake.notices.people import contacts, may_read
 from services.intake.notices.replies import notice_code
 from services.intake.notices.sending import REFUSED, SENT, medium_of
 from shared.core import Answer, Channel, Resource, TryLater
@@ -45,7 +45,10 @@ _Send = Callable[[Resource, str, Outside], Awaitable[Answer]]
 
 
 def _within_hours(figures: Figures, send: _Send) -> Callable[[Resource, Reader, Outside], Awaitable[Answer]]:
-    """Sends the notice as it now stands to the address now known, but in no quiet hour and to nobody who left."""
+    """Sends the notice as it now stands to the address now known, but in no quiet hour and to nobody who left.
+
+    Who has no address for it any more, or no longer speaks for the patient, is refused it.
+    """
 
     async def carried(notice: Resource, reader: Reader, outside: Outside) -> Answer:
         current = await reader.read(notice["id"]) or notice
@@ -56,6 +59,8 @@ def _within_hours(figures: Figures, send: _Send) -> Callable[[Resource, Reader, 
         if opens > at:
             raise TryLater("quiet hours", (opens - at).total_seconds())
         person = await reader.read(current["recipient"][0]["reference"].partition("/")[2]) or {}
+        if not may_read(person, notice_code(current) or "", at.date()):
+            return Answer(REFUSED)
         address = next((a for m, a in contacts(person, at.date()) if m == medium_of(current)), None)
         return await send(current, address, outside) if address else Answer(REFUSED)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 
 from services.intake.facts import Facts
 from services.intake.notices.language import OWN, languages, spoken
+from services.intake.notices.wanted import TO_CARERS
 from services.intake.records import day
 from shared.core import Resource, reference
 from shared.dates import day_range
@@ -57,7 +59,12 @@ def _in_use(contact: Resource, on: date) -> bool:
 
 
 def speaker(facts: Facts, on: date, figures: Figures) -> Recipient | None:
-    """Who is told and asked: the patient where he is of age, else a parent or guardian; None where nobody is known.
+    """Who is told and asked: the first who may be and has an address for notices; None where nobody is known."""
+    return next((_recipient(p, on) for p in speakers(facts, on, figures) if contacts(p, on)), None)
+
+
+def speakers(facts: Facts, on: date, figures: Figures) -> Sequence[Resource]:
+    """Who may be told and asked: the patient where he is of age, else his parents and guardians.
 
     A patient whose date of birth is unknown is not written to: he may be a child.
     """
@@ -65,19 +72,38 @@ def speaker(facts: Facts, on: date, figures: Figures) -> Recipient | None:
     years = age(patient, on)
     of_age = adult_from(patient, on, figures)
     if years is None or of_age is None:
-        return None
-    people = [patient] if years >= of_age else _related(facts, SPEAKS_FOR_A_MINOR, on)
-    return next((_recipient(p, on) for p in people if contacts(p, on)), None)
+        return []
+    return [patient] if years >= of_age else _related(facts, SPEAKS_FOR_A_MINOR, on)
 
 
 def carers(facts: Facts, on: date) -> tuple[Recipient, ...]:
     """Who cares for the patient and is told his times too."""
-    return tuple(_recipient(p, on) for p in _related(facts, CARES, on) if contacts(p, on))
+    return tuple(_recipient(p, on) for p in caring(facts, on) if contacts(p, on))
 
 
-def _related(facts: Facts, roles: Iterable[str], on: date) -> Sequence[Resource]:
-    wanted = set(roles)
-    return [p for p in facts.of("RelatedPerson") if p.get("active") is not False and _roles(p) & wanted and _now(p, on)]
+def caring(facts: Facts, on: date) -> Sequence[Resource]:
+    """Who cares for the patient, with or without an address for notices."""
+    return _related(facts, CARES, on)
+
+
+def _related(facts: Facts, roles: AbstractSet[str], on: date) -> Sequence[Resource]:
+    return [p for p in facts.of("RelatedPerson") if _is_still(p, roles, on)]
+
+
+def readers(facts: Facts, code: str, on: date, figures: Figures) -> Sequence[Resource]:
+    """Who may be given a notice of this code, with or without an address for it."""
+    return (*speakers(facts, on, figures), *(caring(facts, on) if code in TO_CARERS else ()))
+
+
+def may_read(person: Resource, code: str, on: date) -> bool:
+    """Whether who was written to still is whom he was written to as: the patient, who speaks for him, or a carer."""
+    roles = SPEAKS_FOR_A_MINOR | (CARES if code in TO_CARERS else frozenset())
+    return person.get("resourceType") == "Patient" or _is_still(person, roles, on)
+
+
+def _is_still(person: Resource, roles: AbstractSet[str], on: date) -> bool:
+    """Whether a RelatedPerson is active and one of these to the patient on a day."""
+    return person.get("active") is not False and bool(_roles(person) & roles) and _now(person, on)
 
 
 def _roles(person: Resource) -> set[str]:

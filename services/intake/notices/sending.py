@@ -6,7 +6,8 @@ from typing import Any
 
 from services.intake.codes import NPI, concept
 from services.intake.facts import Facts
-from services.intake.notices.people import contacts
+from services.intake.notices.people import contacts, may_read
+from services.intake.notices.replies import notice_code
 from services.intake.notices.turns import NOTICE_MEDIUM, NOTICE_REASON
 from services.intake.records import unversioned
 from shared.core import Event, Resource, derived_id
@@ -39,7 +40,9 @@ def medium_of(notice: Resource) -> str:
 def _untried(notice: Resource, person: Resource, event: Event, site: Site) -> str | None:
     tried = {m["coding"][0]["code"] for m in notice["medium"]}
     usable = site.messaging.media if site.messaging else frozenset()
-    return next((m for m, _ in contacts(person, event.at.date()) if m not in tried and m in usable), None)
+    on = event.at.date()
+    known = contacts(person, on) if may_read(person, notice_code(notice) or "", on) else ()
+    return next((m for m, _ in known if m not in tried and m in usable), None)
 
 
 def _communication(notice: Resource, event: Event, status: str, site: Site) -> dict[str, Any]:

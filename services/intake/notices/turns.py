@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.intake.codes import NPI, concept
+from services.intake.codes import NPI, code_of, concept
 from services.intake.facts import Facts
 from services.intake.notices.hours import allowed_from
-from services.intake.notices.people import Recipient
+from services.intake.notices.people import Recipient, readers
 from services.intake.notices.replies import meaning, notice_code
 from services.intake.notices.wanted import NOTICE, QUESTIONS, Wanted
 from services.intake.records import literal, unversioned
-from shared.core import CANONICAL, IDENTIFIERS, Resource, derived_id
+from shared.core import CANONICAL, IDENTIFIERS, Resource, derived_id, reference
 from shared.policy import Figures
 from shared.settings import Site
 
@@ -61,9 +61,14 @@ def given(turn: Turn, wanted: Wanted, recipient: Recipient, text: str) -> dict[s
     last = earlier[-1] if earlier else None
     if last is not None and last["status"] == "on-hold":
         return _written(turn, wanted, recipient, text, len(earlier), last)
-    if last is None or _is_due_again(turn, wanted, earlier, text):
+    if last is None or _is_withdrawn(last) or _is_due_again(turn, wanted, earlier, text):
         return _written(turn, wanted, recipient, text, len(earlier) + 1, None)
     return None
+
+
+def _is_withdrawn(notice: Resource) -> bool:
+    """Whether a notice was taken back before it was sent; one that is wanted after all is given under a new number."""
+    return code_of(notice.get("statusReason"), NOTICE_REASON) == "not-wanted"
 
 
 def _is_due_again(turn: Turn, wanted: Wanted, earlier: Sequence[Resource], text: str) -> bool:
@@ -135,13 +140,19 @@ def _said(notice: Resource) -> dict[str, Any]:
 
 
 def withdrawn(turn: Turn, wanted: Mapping[tuple[str, str], Wanted]) -> Iterator[dict[str, Any]]:
-    """Notices not yet sent that nobody wants any more."""
+    """Notices not yet sent that nobody wants any more, or whose recipient is not to be told any more."""
     for notice in turn.facts.of("CommunicationRequest"):
         code = notice_code(notice)
-        pending = code is not None and notice["status"] in ("on-hold", "active")
-        if pending and (code, literal(notice["about"][0])) not in wanted:
+        if code is None or notice["status"] not in ("on-hold", "active"):
+            continue
+        if (code, literal(notice["about"][0])) not in wanted or not _is_read(turn, notice, code):
             yield {
                 **unversioned(notice),
                 "status": "revoked",
                 "statusReason": concept(NOTICE_REASON, "not-wanted"),
             }
+
+
+def _is_read(turn: Turn, notice: Resource, code: str) -> bool:
+    people = readers(turn.facts, code, turn.at.date(), turn.figures)
+    return literal(notice["recipient"][0]) in {reference(p) for p in people}
