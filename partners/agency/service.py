@@ -196,10 +196,11 @@ def _checked(body: bytes) -> dict[str, Any]:
     model = resource_model(request, "Bundle")
     if model.type != "collection":
         refuse(400, "invalid", "the Bundle must be a collection", "Bundle.type")
-    for wanted in ("Task", "ServiceRequest", "Patient"):
+    task = resource(request, "Task")
+    taken_back = task.get("status") == "cancelled"
+    for wanted in ("Task",) if taken_back else ("Task", "ServiceRequest", "Patient"):
         if not resource(request, wanted).get("id"):
             refuse(400, "required", f"the Bundle must hold one {wanted} with an id", "Bundle.entry")
-    task = resource(request, "Task")
     if task["status"] not in ("requested", "accepted", "cancelled"):
         refuse(400, "business-rule", "the Task must be requested or cancelled", "Task.status")
     if "period" not in task.get("restriction", {}):

@@ -212,7 +212,8 @@ def _appointment(model: Any) -> Any:
     if model.type != "collection":
         refuse(400, "invalid", "the Bundle must be a collection", "Bundle.type")
     found: dict[str, Any] = {e.resource.get_resource_type(): e.resource for e in model.entry or () if e.resource}
-    for wanted in ("Appointment", "MedicationRequest", "Patient"):
+    called_off = "Appointment" in found and found["Appointment"].status == "cancelled"
+    for wanted in ("Appointment",) if called_off else ("Appointment", "MedicationRequest", "Patient"):
         if wanted not in found or not found[wanted].id:
             refuse(400, "required", f"the Bundle must hold one {wanted} with an id", "Bundle.entry")
     appointment = found["Appointment"]

@@ -199,6 +199,13 @@ async def test_what_is_taken_back_is_neither_answered_nor_made(outside: Any, ask
     assert [v["status"] for v in await listed(outside)] == ["withdrawn"]
 
 
+async def test_the_task_alone_takes_a_visit_back(outside: Any, ask: Any) -> None:
+    await ask()
+    back = wanted(status="cancelled")
+    assert (await ask({**back, "entry": back["entry"][:1]})).status_code == 200
+    assert [v["status"] for v in await listed(outside)] == ["withdrawn"]
+
+
 async def test_what_is_taken_back_before_it_came_is_not_taken_on_later(outside: Any, ask: Any) -> None:
     await ask(wanted(status="cancelled"))
     assert (await ask()).status_code == 200

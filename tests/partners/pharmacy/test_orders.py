@@ -122,6 +122,13 @@ async def test_a_visit_called_off_is_not_prepared(outside: Any) -> None:
     assert [o["status"] for o in await listed(outside)] == ["cancelled"]
 
 
+async def test_the_visit_alone_calls_an_order_off(outside: Any) -> None:
+    await ordered(outside)
+    alone = order("2", Appointment={"status": "cancelled"}, MedicationRequest=None, Patient=None)
+    assert (await ordered(outside, alone)).status_code == 200
+    assert [o["status"] for o in await listed(outside)] == ["cancelled"]
+
+
 async def test_a_late_repeat_of_what_was_called_off_stays_called_off(outside: Any) -> None:
     await ordered(outside, order("1"))
     await ordered(outside, order("2", Appointment={"status": "cancelled"}))

@@ -41,8 +41,11 @@ TASK = {
 class Reading:
     """A store that knows a few resources."""
 
+    def __init__(self, known: dict[str, Resource]) -> None:
+        self._known = known
+
     async def read(self, resource_id: str) -> Resource | None:
-        return KNOWN.get(resource_id)
+        return self._known.get(resource_id)
 
 
 @dataclass
@@ -59,9 +62,9 @@ class Going:
         return datetime(2026, 11, 30, tzinfo=UTC)
 
 
-async def sent(task: dict[str, Any] = TASK, site: Site = SITE) -> Answer:
+async def sent(task: dict[str, Any] = TASK, site: Site = SITE, known: dict[str, Resource] = KNOWN) -> Answer:
     async with httpx.AsyncClient() as http:
-        return await AGENCY.send(task, Reading(), Going(http, site))  # type: ignore[arg-type]
+        return await AGENCY.send(task, Reading(known), Going(http, site))  # type: ignore[arg-type]
 
 
 @respx.mock
@@ -74,6 +77,35 @@ async def test_an_agency_gets_the_task_the_order_the_prescription_and_the_patien
     assert body["identifier"] == {"system": "https://carepod.example/id/agency-visit", "value": TASK["id"]}
     kinds = [e["resource"]["resourceType"] for e in body["entry"]]
     assert kinds == ["Task", "ServiceRequest", "MedicationRequest", "Patient"]
+
+
+@respx.mock
+async def test_an_agency_gets_no_number_of_an_insurance_no_other_record_and_no_old_name() -> None:
+    route = respx.post(f"{BASE}/visits").respond(201)
+    ssn = {"system": "http://hl7.org/fhir/sid/us-ssn", "value": "999-11-2222"}
+    link = {"other": {"reference": "Patient/in-another"}, "type": "seealso"}
+    names = [{"use": "official", "family": "Now"}, {"use": "old", "family": "Before"}]
+    insured = [{"reference": "Coverage/in-k", "identifier": {"value": "MEMBER-1"}}]
+    await sent(
+        known={
+            "in-o": {**ORDER, "insurance": insured},
+            "in-m": {"resourceType": "MedicationRequest", "id": "in-m", "insurance": insured},
+            "in-p": {"resourceType": "Patient", "id": "in-p", "identifier": [ssn], "link": [link], "name": names},
+        }
+    )
+    body = route.calls.last.request.content.decode()
+    assert "Now" in body
+    assert [w for w in ("999-11-2222", "in-another", "Before", "MEMBER-1", "Coverage/") if w in body] == []
+
+
+@pytest.mark.parametrize(("status", "entries"), [("requested", 4), ("accepted", 4), ("cancelled", 1), ("rejected", 1)])
+@respx.mock
+async def test_who_does_not_come_gets_the_task_alone(status: str, entries: int) -> None:
+    route = respx.post(f"{BASE}/visits").respond(200)
+    await sent({**TASK, "status": status})
+    body = json.loads(route.calls.last.request.content)
+    assert len(body["entry"]) == entries
+    assert body["entry"][0]["resource"] == {**TASK, "status": status}
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422])

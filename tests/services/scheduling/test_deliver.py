@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -32,11 +33,12 @@ class Pharmacy:
         return datetime(2026, 10, 21, 7, 27, tzinfo=UTC)
 
 
-async def told() -> Answer:
+async def told(status: str = "booked", **known: Any) -> Answer:
     world = await booked()
-    world.resources["in-p"] = {"resourceType": "Patient", "id": "in-p"}
+    world.resources["in-p"] = {"resourceType": "Patient", "id": "in-p", **known}
+    visit = {**world.appointments()[0], "status": status}
     async with httpx.AsyncClient() as client:
-        return await send(world.appointments()[0], world, Pharmacy(PRACTICE, client))  # type: ignore[arg-type]
+        return await send(visit, world, Pharmacy(PRACTICE, client))  # type: ignore[arg-type]
 
 
 @respx.mock
@@ -50,6 +52,23 @@ async def test_the_pharmacy_gets_the_visit_its_prescription_and_its_patient() ->
     kinds = [e["resource"]["resourceType"] for e in bundle["entry"]]
     assert kinds == ["Appointment", "MedicationRequest", "Patient"]
     assert bundle["identifier"]["value"] == bundle["entry"][0]["resource"]["id"]
+
+
+@respx.mock
+async def test_the_pharmacy_gets_nobody_elses_number_and_not_why_a_visit_waits() -> None:
+    route = respx.post(ORDERS).respond(200)
+    await told(identifier=[{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "999-11-2222"}])
+    body = route.calls.last.request.content.decode()
+    assert "999-11-2222" not in body
+    assert "visit-readiness" not in body
+
+
+@respx.mock
+async def test_a_visit_called_off_goes_to_the_pharmacy_alone() -> None:
+    route = respx.post(ORDERS).respond(200)
+    assert await told("cancelled") == Answer("pharmacy-told")
+    entries = json.loads(route.calls.last.request.content)["entry"]
+    assert [e["resource"]["resourceType"] for e in entries] == ["Appointment"]
 
 
 @respx.mock
