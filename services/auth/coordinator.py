@@ -179,7 +179,13 @@ def _missed(event: Event, facts: Facts, policy: AuthPolicy) -> Iterable[Resource
 
 
 def _told(event: Event, facts: Facts, policy: AuthPolicy) -> Decision:
-    """A person's answer to one of our questions: only status and output are taken from it."""
+    """A person's answer to one of our questions: only status and output are taken from it.
+
+    Each is owned by this practice's authorization-coordinator: who refers patients to it answers none.
+    """
+    client = policy.site.referrers.get(event.source or "")
+    if client is None or not client.sees_all:
+        return Decision("answer-not-by-practice", refusals=("answer-not-by-practice",))
     given = next(iter(event.of_type("Task")), None)
     stored = facts.at(reference(given)) if given else None
     if given is not None and stored is not None and task_code(stored) == HUB_ENROLMENT:

@@ -12,7 +12,7 @@ from services.auth.service import declared
 from services.auth.words import code_of
 from shared.core import IDENTIFIERS, Decision, Event, Resource, reference
 from tests.services.auth.journey import Journey
-from tests.services.auth.patient import LANE, POLICIES, coded, patient, practice, referral
+from tests.services.auth.patient import DESK, LANE, POLICIES, coded, patient, practice, referral
 
 ADOPTED = (*POLICIES, "households", "assistance-manufacturers", "assistance-foundations", "assistance-prairie")
 HELPING = declared(practice(*ADOPTED))
@@ -70,7 +70,7 @@ class Helped(Journey):
         """A person enters something on the Task of a programme, and sends it back whole."""
         task = self.enrolment(programme)
         given = {**task, "status": status, "output": [*task["output"], *outputs]}
-        return self.take(Event("command", "task-answered", LANE, self.at, self.at, (given,), reference(task), "desk"))
+        return self.take(Event("command", "task-answered", LANE, self.at, self.at, (given,), reference(task), DESK))
 
     def enrolled(self, programme: str = CARD, start: str = "2026-11-20", end: str = "") -> Helped:
         """Until a person has entered an enrolment."""

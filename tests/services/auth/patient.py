@@ -13,7 +13,7 @@ from services.auth.service import declared
 from shared.catalogue import HCPCS
 from shared.core import CANONICAL, IDENTIFIERS
 from shared.fhir.profiles import Validator
-from shared.settings import Adoption, InfusionSite, Partner, Payer, Site
+from shared.settings import Adoption, InfusionSite, Partner, Payer, Referrer, Site
 
 CHICAGO = ZoneInfo("America/Chicago")
 LANE = "patient/in-p"
@@ -31,6 +31,9 @@ POLICIES = (
 )  # fmt: skip
 FCM = ("ferric-carboxymaltose", "J1439")
 FDI = ("ferric-derisomaltose", "J1437")
+
+DESK = "person"
+"""The client of the practice's own people."""
 
 RIVERSIDE = InfusionSite("riverside", "Riverside", CHICAGO, {d: (time(8), time(17)) for d in range(5)}, 4, ())
 
@@ -58,6 +61,7 @@ def practice(*adopted: str) -> Site:
             "payer-original-medicare": Partner("payer-original-medicare", "http://medicare.test"),
             "payer-silver-drugs": Partner("payer-silver-drugs", "http://silver.test"),
         },
+        referrers={DESK: Referrer(DESK, "The practice itself", sees_all=True)},
         adopted=tuple(Adoption(f"auth/{name}", "medical director", date(2026, 11, 1)) for name in adopted),
     )
 

@@ -13,7 +13,7 @@ from services.auth.service import declared
 from shared.core import CANONICAL, Decision, Event, Resource, reference
 from shared.settings import Adoption, Partner, Site
 from tests.services.auth.journey import Journey, benefit_answer
-from tests.services.auth.patient import LANE, PRACTICE, coded, payer, referral
+from tests.services.auth.patient import DESK, LANE, PRACTICE, coded, payer, referral
 
 ANSWER = CANONICAL + "CodeSystem/answer"
 SERVICE_TYPE = "https://codesystem.x12.org/005010/1365"
@@ -80,7 +80,9 @@ def replies(journey: Journey, *items: tuple[str, str, Any]) -> Decision:
     task = open_question(journey)
     output = [{"type": coded(ANSWER, "answered"), "valueBoolean": True}, *said]
     given = {**task, "status": "completed", "output": output}
-    return journey.take(Event("command", "task-answered", LANE, journey.at, journey.at, (given,), reference(task), "p"))
+    return journey.take(
+        Event("command", "task-answered", LANE, journey.at, journey.at, (given,), reference(task), DESK)
+    )
 
 
 def answers(response: Resource) -> dict[str, Any]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from services.auth.service import declared
-from shared.core import Event, reference
+from shared.core import CANONICAL, Event, reference
+from shared.settings import Referrer
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.patient import (
+    DESK,
     FCM,
     FDI,
     LANE,
     NOW,
     PARTIES,
     appointment,
+    coded,
     condition,
     coverage,
     lab,
@@ -350,8 +354,21 @@ def test_an_answer_to_an_unknown_or_closed_question_is_refused() -> None:
 def test_an_answer_without_output_is_refused() -> None:
     journey = Journey(declared(practice("practice"))).benefit_known()
     (question,) = journey.tasks("authorization-question")
-    event = Event("command", "task-answered", LANE, NOW, NOW, ({**question, "status": "completed"},))
+    event = Event("command", "task-answered", LANE, NOW, NOW, ({**question, "status": "completed"},), None, DESK)
     assert journey.take(event).refusals == ("answer-missing",)
+
+
+@pytest.mark.parametrize("client", [None, "mercy-ehr", "never-heard-of"])
+def test_who_refers_patients_answers_no_question_of_authorization(client: str | None) -> None:
+    site = practice("practice")
+    referrers = {**site.referrers, "mercy-ehr": Referrer("mercy-ehr", "Mercy Clinic EHR")}
+    journey = Journey(declared(replace(site, referrers=referrers))).benefit_known()
+    (question,) = journey.tasks("authorization-question")
+    output = [{"type": coded(CANONICAL + "CodeSystem/answer", "submit"), "valueBoolean": True}]
+    given = {**question, "status": "completed", "output": output}
+    decision = journey.take(Event("command", "task-answered", LANE, NOW, NOW, (given,), reference(given), client))
+    assert (decision.saves, decision.refusals) == ((), ("answer-not-by-practice",))
+    assert journey.person(question, "submit").refusals == ()
 
 
 # Order of events
