@@ -108,7 +108,7 @@ class Case:
     def _received(self) -> Chart:
         """The chart without the order itself."""
         own = self.medication
-        ours = (own["id"] if own else "", *(r["id"] for r in self.facts.of("DocumentReference") if _is_ours(r)))
+        ours = (own["id"] if own else "", *(r["id"] for r in self.facts.of("DocumentReference") if is_ours(r)))
         received = tuple(r for r in self.facts.of(*CHARTED, *WRITERS) if r["id"] not in ours)
         return Chart(self.patient, received, self.on, self.zone)
 
@@ -378,7 +378,7 @@ def is_entered(response: Resource) -> bool:
     return any(i.get("system") == ENTERED for i in response.get("identifier", ()))
 
 
-def _is_ours(document: Resource) -> bool:
+def is_ours(document: Resource) -> bool:
     """A paper we wrote ourselves is evidence of nothing."""
     return str(document["id"]).startswith(PREFIX + "-")
 

@@ -2,7 +2,7 @@
 
 An item says what it means by a LOINC code (a result, the day of one, a document) or by `definition`, the element of
 FHIR that holds it (Structured Data Capture, definition-based). Law of this file: yes, no, and which of several apply
-are never answered here: a person does.
+are never answered here, nor is a code of another matter or a restricted record told: a person does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from services.auth.case import Case
 from services.auth.criteria.findings import collected, latest
 from services.auth.pharmacy.enabling import Item
 from services.auth.wire.contents import is_held
+from services.auth.wire.pertinent import pertains
+from services.auth.wire.standing import may_travel, stands
 from services.auth.wire.wanted import LOINC
 from services.auth.words import (
     EVIDENCE,
@@ -64,7 +66,7 @@ def _charted(case: Case, item: Item) -> Fact | None:
     if item["type"] == "attachment":
         return _document(case, code)
     found = latest({"loinc": (code,)}, case.chart)
-    if found is None or not _is_young(case, found):
+    if found is None or not _is_young(case, found) or not _is_told(case, found, code):
         return None
     if item["type"] == "date":
         return collected(found, case.chart).isoformat(), found
@@ -82,9 +84,20 @@ def _is_young(case: Case, result: Resource) -> bool:
 def _document(case: Case, code: str) -> Fact | None:
     """The latest of this type whose bytes can go with the answers."""
     found = [d for d in case.chart.of("DocumentReference") if code_of(d.get("type"), LOINC) == code]
-    current = [d for d in found if d.get("status") == "current" and is_held(d)]
+    current = [d for d in found if d.get("status") == "current" and stands(d) and is_held(d)]
     newest = max(current, key=lambda d: str(d.get("date", "")), default=None)
-    return (newest["content"][0]["attachment"], newest) if newest else None
+    told = newest is not None and _is_told(case, newest, code)
+    return (newest["content"][0]["attachment"], newest) if newest and told else None
+
+
+def _is_told(case: Case, resource: Resource, code: str) -> bool:
+    """Whether a record is told without a person: nothing restricts it, and it belongs to what is asked for.
+
+    A set that came from the payer may ask for anything; one we hold asks what this practice adopted.
+    """
+    shown = [target(i) for i in case.order.get("supportingInfo", ())]
+    adopted = case.manager is not None and case.manager.pathway != "pas"
+    return may_travel(resource) and (adopted or pertains(case, resource, code, shown))
 
 
 # What an element means

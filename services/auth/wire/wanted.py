@@ -23,16 +23,25 @@ LOINC = "http://loinc.org"
 QUESTIONNAIRE = "102089-0"
 CODE = re.compile(r"[0-9]{1,7}-[0-9]")
 
-CALLED: Mapping[str, str] = {
+NOTES: Mapping[str, str] = {
+    "10160-0": "history of medication use",
     "11488-4": "consultation note",
-    "11502-2": "laboratory report",
     "11506-3": "progress note",
-    "18748-4": "diagnostic imaging report",
     "18776-5": "plan of care note",
     "18842-5": "discharge summary",
-    "28570-0": "procedure note",
+    "34108-1": "outpatient note",
     "34117-2": "history and physical note",
+    "34133-9": "summary of episode note",
+    "51852-2": "letter",
     "57133-1": "referral note",
+}
+"""LOINC code of a document that every review asks for -> how a person calls it."""
+
+CALLED: Mapping[str, str] = {
+    **NOTES,
+    "11502-2": "laboratory report",
+    "18748-4": "diagnostic imaging report",
+    "28570-0": "procedure note",
     QUESTIONNAIRE: "answers to the payer's questionnaire",
 }
 """LOINC code of a document -> how a person calls it; any other is told by its code."""
