@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from benchmarks.disturbed import Deployment
+from shared.core import CANONICAL, reference
 from tests.journeys.case import Case, booked, case_of, entries, until
-from tests.journeys.changing import Change, claims, push
+from tests.journeys.changing import Change, answered, asked, claims, push
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -96,6 +97,17 @@ async def test_a_document_whose_bytes_intake_holds_goes_out_by_itself(standing: 
     assert document["content"][0]["attachment"]["url"].startswith("Binary/in-")
     assert wanted(case) == ["completed"]
     assert await attachments(standing, 277) == [1]
+
+
+async def test_the_referrer_cannot_answer_in_the_practices_place(standing: Deployment) -> None:
+    await push(standing, 278, wanting_records)
+    case = await until(standing, 278, lambda c: wanted(c) == ["requested"])
+    (question,) = case.tasks("authorization-question")
+    said = {"type": {"coding": [{"system": f"{CANONICAL}CodeSystem/answer", "code": "told"}]}, "valueBoolean": True}
+    answer = await asked(standing, "PUT", reference(question), question | {"status": "completed", "output": [said]})
+    assert (answer.status_code, answer.json()["issue"][0]["diagnostics"]) == (422, "answer-not-by-practice")
+    await answered(standing, question, "told")
+    assert wanted(await case_of(standing, 278)) == ["completed"]
 
 
 async def test_what_goes_with_the_request_is_not_asked_for(standing: Deployment) -> None:
