@@ -9,11 +9,11 @@ from shared import store
 from shared.app import Handle
 from shared.core import Resource, derived_id
 from shared.fhir.references import references
-from shared.ports import Arrival
+from shared.ports import EVENT_NUMBERS, Arrival
 from shared.smart.tokens import Access
 from shared.web.deleting import DELETABLE
 from shared.web.requests import refused
-from shared.web.sight import Sight, patient_of_lane
+from shared.web.sight import SENT, Sight, patient_of_lane
 
 _ORDERS = ("CommunicationRequest/", "MedicationRequest/", "ServiceRequest/")
 _NO_PATIENT = "a patient this client has sent would be right"
@@ -33,10 +33,10 @@ async def check_patient(sight: Sight, sender: Sender, handle: Handle, arrival: A
     A record that rests on an order of ours for that patient (a dispense) may come from whom the practice lets bring it.
     """
     patient = patient_of_lane(arrival.lane)
-    brings = patient in {resource_id for _, _, resource_id in arrival.identities}
+    brings = patient in {id_ for system, _, id_ in arrival.identities if not system.startswith(EVENT_NUMBERS)}
     # One statement, one snapshot: a push of the same patient may commit beside this one.
     sql = (
-        "select (select count(*) from identity where client = $1 and id = $2), "
+        f"select (select count(*) from identity where client = $1 and id = $2 and {SENT}), "  # noqa: S608 (ours)
         "(select count(*) from resource where id = $2), "
         "(select count(*) from resource where lane = $3 and id = any($4))"
     )
@@ -63,37 +63,46 @@ async def check_deletable(sight: Sight, sender: Sender, handle: Handle, stored: 
 
 
 async def check_links(sight: Sight, sender: Sender, handle: Handle, arrival: Arrival) -> None:
-    """Refuses, with one answer for both, a link to a record that is unknown and to one that another client has sent.
+    """Refuses, with one answer for both, to name a patient who is unknown and one whom another client has sent.
 
-    Linked records are one person's: what one says of him stops the other's visits. A link that stands may be sent
-    again, and a record of the client's own be named by its identifier before it is sent.
+    Linked records are one person's: what one says of him stops the other's visits. And who is named in a record may be
+    sent wherever the record is. What stands may be sent again, and in a link a record of the client's own be named by
+    its identifier before it is sent.
     """
-    linked = {place: other for p in _patients(arrival) for place, other in _others(p)}
-    if not linked or sight.unlimited(sender.access):
+    patient, prefix = patient_of_lane(arrival.lane), handle.service.prefix
+    named = {place: where for r in arrival.resources for place, where in _patients_in(r, prefix)}
+    named.pop(f"Patient/{patient}", None)
+    if not named or sight.unlimited(sender.access):
         return
-    ids = sorted(text.removeprefix("Patient/") for text in linked)
-    patient = patient_of_lane(arrival.lane)
+    ids = sorted(place.removeprefix("Patient/") for place in named)
     async with handle.database.reading() as tx:
-        sql = "select distinct id from identity where client = $1 and id = any($2)"
+        sql = f"select distinct id from identity where client = $1 and id = any($2) and {SENT}"  # noqa: S608 (ours)
         sent = {f"Patient/{row[0]}" for row in await tx.fetch(sql, sender.client, ids)}
-        stored = await store.current(tx, [patient or ""])
-    standing = {place for s in stored.values() for place, _ in _others(s.resource)}
-    own = {text for text, other in linked.items() if text == _named(handle, sender, other)}
-    if linked.keys() - sent - standing - own:
-        raise refused(422, "not-found", _NO_PATIENT, "Patient.link.other")
+        stored = await store.current(tx, [r["id"] for r in arrival.resources])
+    own = (s.resource for s in stored.values() if s.lane == arrival.lane)
+    standing = {place for r in own for place, _ in _patients_in(r, prefix)}
+    strange = named.keys() - sent - standing - _own_links(handle, sender, arrival)
+    if strange:
+        raise refused(422, "not-found", _NO_PATIENT, named[min(strange)])
 
 
-def _patients(arrival: Arrival) -> Iterator[Resource]:
-    return (r for r in arrival.resources if r["resourceType"] == "Patient")
+def _patients_in(resource: Resource, prefix: str) -> Iterator[tuple[str, str]]:
+    """`Patient/id` of each patient a record names, under whatever address, and where; ids not ours in links alone."""
+    for where, text in references(resource):
+        place = _place(text)
+        if place.startswith("Patient/" if resource["resourceType"] == "Patient" else f"Patient/{prefix}-"):
+            yield place, where
 
 
-def _others(patient: Resource) -> Iterator[tuple[str, Resource]]:
-    """`Patient/id` of each record it is linked to, under whatever address, and the Reference that says so."""
-    for link in patient.get("link", ()):
-        other = link.get("other", {})
-        place = "/".join(str(other.get("reference", "")).partition("/_history/")[0].split("/")[-2:])
-        if place.startswith("Patient/"):
-            yield place, other
+def _place(text: str) -> str:
+    return "/".join(text.partition("/_history/")[0].split("/")[-2:])
+
+
+def _own_links(handle: Handle, sender: Sender, arrival: Arrival) -> set[str]:
+    """`Patient/id` of each record of the client's own that a link names by its identifier too."""
+    links = (link for r in arrival.resources if r["resourceType"] == "Patient" for link in r.get("link", ()))
+    others = [link.get("other", {}) for link in links]
+    return {place for o in others if (place := _place(str(o.get("reference", "")))) == _named(handle, sender, o)}
 
 
 def _named(handle: Handle, sender: Sender, other: Resource) -> str | None:

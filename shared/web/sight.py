@@ -16,6 +16,11 @@ Found = tuple[Resource, str | None]
 _SUBJECTS = ("subject", "for", "patient", "beneficiary", "securityContext")
 _LANE = "patient/"
 
+SENT = f"system not like '{IDENTIFIERS}subscription-%'"
+"""Of the identity map, what says that a client has sent a record: to tell of an event about it (systems
+`subscription-number`, `subscription-event`) is not to send it.
+"""
+
 
 def patient_of(resource: Resource) -> str | None:
     """The id of the patient a resource is about, or None."""
@@ -78,7 +83,7 @@ class Sight:
         if self._door is None or not ids:
             return frozenset()
         async with self._door.database.reading() as tx:
-            sql = "select distinct id from identity where client = $1 and id = any($2)"
+            sql = f"select distinct id from identity where client = $1 and id = any($2) and {SENT}"  # noqa: S608 (ours)
             return frozenset(row[0] for row in await tx.fetch(sql, access.client_id, ids))
 
 
