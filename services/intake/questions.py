@@ -10,13 +10,13 @@ from typing import Any
 from services.intake.codes import ANSWER, DIGEST_ID, QUESTION, ROLE_ID, TASK_CODE, code_of, concept
 from services.intake.facts import Case
 from services.intake.records import bare, literal
-from shared.core import Resource, derived_id, reference
+from shared.core import PRACTICE_ONLY_LABEL, Resource, derived_id, reference
 
 PRACTICE_ONLY = frozenset({
     "placer-refused", "possible-duplicate", "nobody-to-tell", "language-unavailable", "patient-unreached",
     "patient-silent", "reply-unclear",
 })  # fmt: skip
-"""What is asked of the practice's own people, and no placer is told of."""
+"""What is asked of the practice's own people: no placer is told of it, and none reads it."""
 
 OPEN = ("draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold")
 
@@ -103,6 +103,7 @@ def _asked(
     return {
         "resourceType": "Task",
         "id": derived_id("in", "intake-question", referral_id, code),
+        **({"meta": {"security": [PRACTICE_ONLY_LABEL]}} if code in PRACTICE_ONLY else {}),
         "partOf": [{"reference": f"Task/{referral_id}"}],
         "status": "requested",
         "intent": "order",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from services.intake.codes import ANSWER, QUESTION, code_of, concept
 from services.intake.facts import Facts
 from services.intake.questions import asked_about
-from shared.core import PRACTICE_ONLY_LABEL, Resource, derived_id, reference
+from shared.core import Resource, derived_id, reference
 
 if TYPE_CHECKING:
     from services.intake.consequences import Worked
@@ -65,7 +65,7 @@ def possible_duplicates(worked: Worked) -> Iterable[Resource]:
 def _asked(own: str, other: Resource, worked: Worked) -> Resource:
     asked = asked_about(worked.referral, "possible-duplicate", "intake-coordinator", SAME, worked.at)
     named = {"type": concept(QUESTION, "duplicate-of"), "valueReference": {"reference": reference(other)}}
-    return {**asked, "id": own, "meta": {"security": [PRACTICE_ONLY_LABEL]}, "input": [*asked["input"], named]}
+    return {**asked, "id": own, "input": [*asked["input"], named]}
 
 
 def _alike(facts: Facts) -> list[Resource]:
