@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from services.intake.codes import QUESTION, ROLE_ID, TASK_CODE, concept
 from services.intake.records import literal
 from services.intake.succession import QUESTION as KIND
-from services.intake.succession import question_id
-from shared.core import Resource, reference
+from services.intake.succession import is_of_kin, question_id
+from shared.core import PRACTICE_ONLY_LABEL, Resource, reference
 
 if TYPE_CHECKING:
     from services.intake.consequences import Worked
@@ -37,6 +37,7 @@ def _question(worked: Worked, id_: str, first: Resource) -> dict[str, Any]:
     return {
         "resourceType": "Task",
         "id": id_,
+        **({"meta": {"security": [PRACTICE_ONLY_LABEL]}} if is_of_kin(worked.case, first) else {}),
         "partOf": [{"reference": reference(worked.case.referral)}],
         "status": "requested",
         "intent": "order",

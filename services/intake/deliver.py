@@ -10,6 +10,7 @@ import httpx
 
 from services.intake.answers import documents, drops, notifying
 from services.intake.answers.telling import OpenAnswer, client_of, opened, task_id_of
+from services.intake.records import named_by
 from shared.answering import WAYS
 from shared.core import Answer, Channel, Resource, TryLater
 from shared.fhir.json import encode
@@ -77,7 +78,13 @@ async def _unchanged(current: Resource, way: str, reader: Reader) -> Resource | 
     """
     task = await reader.read(task_id_of(current))
     now = await reader.read(current["id"])
-    return task if opened(now, way) == opened(current, way) else None
+    return _without_kin(task) if task is not None and opened(now, way) == opened(current, way) else None
+
+
+def _without_kin(task: Resource) -> Resource:
+    """The referral without the other records of the same person, which another client may have sent."""
+    kept = named_by(task, ())
+    return {k: v for k, v in task.items() if k != "extension"} | ({"extension": kept} if kept else {})
 
 
 async def _condition(communication: Resource, partner: Partner, outside: Outside) -> dict[str, str]:

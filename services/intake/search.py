@@ -62,5 +62,5 @@ SEARCH: Mapping[str, Mapping[str, Values]] = {
     },
 }  # fmt: skip
 
-PRIVATE = frozenset({"alike"})
-"""What intake alone searches by: people who may be one and the same."""
+PRIVATE = frozenset({"alike", "link"})
+"""What intake alone searches by: people who may be one and the same, and who are."""

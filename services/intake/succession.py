@@ -151,6 +151,11 @@ def _is_declined(case: Case) -> bool:
     )
 
 
+def is_of_kin(case: Case, rival: Resource) -> bool:
+    """Whether a rival is a referral of another record of the same person: another client may have sent that."""
+    return literal(rival.get("for")) != f"Patient/{case.facts.patient}"
+
+
 def answer_to(task: Resource) -> str | None:
     """What a person answered to the question about two referrals."""
     outputs = task.get("output", ()) if task["status"] == "completed" else ()

@@ -75,8 +75,8 @@ class History:
         cursor = asked.pop(CURSOR, None)
         place = f"{reference(resource)}/_history" + (f"?{urlencode(asked)}" if asked else "")
         position = self._cursors.read(access.client_id, place, cursor) if cursor else None
-        shown = [v for v in await self.versions(resource) if not self._sight.hidden(access, v)]
-        found = [v for v in shown if v["meta"]["lastUpdated"] >= since]
+        versions = [v for v in await self.versions(resource) if not self._sight.hidden(access, v)]
+        found = await self._sight.shown(access, [v for v in versions if v["meta"]["lastUpdated"] >= since])
         behind = _behind(found, position)
         links = [{"relation": "self", "url": f"{self._base}/{place}"}]
         if len(behind) > count > 0:

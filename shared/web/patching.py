@@ -59,6 +59,15 @@ def patched(resource: Resource, operations: Sequence[Mapping[str, Any]]) -> Any:
     return result
 
 
+def undated(resource: dict[str, Any]) -> dict[str, Any]:
+    """A patched resource without the instant of the version it was: it comes as it arrives."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return resource
+    kept = {k: v for k, v in meta.items() if k not in ("lastUpdated", "versionId")}
+    return {k: v for k, v in resource.items() if k != "meta"} | ({"meta": kept} if kept else {})
+
+
 def _copied(document: Any, operation: Any) -> int:
     """Bytes that a copy adds."""
     if not isinstance(operation, dict) or operation.get("op") != "copy":

@@ -39,7 +39,8 @@ class Reading:
             raise refused(404, "not-found", "no version of this id")
         if is_deleted(past) and not self._sight.is_ours(access):
             raise deleted(kind)
-        return answered(past, 200, version_headers(past))
+        [shown] = await self._sight.shown(access, [past])
+        return answered(shown, 200, version_headers(past))
 
     async def history(self, access: Access, kind: str, resource_id: str, params: Params) -> Response:
         """Every version, of a deleted resource too."""
@@ -65,8 +66,11 @@ class Reading:
     async def visible(self, access: Access, kind: str, resource_id: str, *, deleted_too: bool = False) -> Resource:
         """A resource this client may see; else the same 404 whether it exists or not, and 410 where it was deleted."""
         found, patient = await self.current(kind, resource_id) if is_id(resource_id) else (None, None)
-        if found is None or found["resourceType"] != kind or not await self._sight.among(access, [(found, patient)]):
+        held = found is not None and found["resourceType"] == kind
+        seen = await self._sight.among(access, [(found, patient)]) if found is not None and held else ()
+        if not seen:
             raise refused(404, "not-found", f"no {kind} of this id")
+        found = seen[0][0]
         if is_deleted(found) and not deleted_too and not self._sight.is_ours(access):
             raise deleted(kind)
         return found

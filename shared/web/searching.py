@@ -14,6 +14,7 @@ from shared.app import Application
 from shared.clock import stamp
 from shared.core import Resource, reference
 from shared.fhir.outcomes import Issue, outcome
+from shared.fhir.searching import type_of
 from shared.smart.clients import OURSELVES
 from shared.smart.keys import signing_key
 from shared.smart.tokens import Access
@@ -27,7 +28,7 @@ from shared.web.ordering import Order
 from shared.web.peers import Peers
 from shared.web.reading import Reading
 from shared.web.requests import permitted, refused
-from shared.web.search import CURSOR, MOST, Params, Query, query_of
+from shared.web.search import CURSOR, MOST, Params, Query, alternatives, query_of, values_of
 from shared.web.sight import Found, Sight
 
 Page = tuple[list[Resource], int, Position | None]
@@ -101,7 +102,15 @@ class Searching:
         found, total = await self._everywhere(query)
         if total > len(found):
             raise refused(400, "too-costly", "a search by patient, or by another parameter besides, would be right")
-        return await self._sight.among(access, found)
+        whole = {r["id"]: r for r, _ in found}
+        seen = await self._sight.among(access, found)
+        return [(r, p) for r, p in seen if r is whole[r["id"]] or self._is_still_found(query, r)]
+
+    def _is_still_found(self, query: Query, shown: Resource) -> bool:
+        """Whether it is found by what is shown of it, and not by a link to a patient the client has not sent."""
+        asked = ((n, v) for n, v in query.criteria if type_of(n) == "reference" and n not in limits.OF_EVERY_TYPE)
+        values = ((alternatives(v), values_of(self._app.catalogue, shown, n)) for n, v in asked)
+        return all(set(wanted) & set(said) for wanted, said in values)
 
     async def _everywhere(self, query: Query) -> tuple[list[Found], int]:
         return await matches(self._app, self._peers, query, most=limits.SCANNED, forward=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from shared import store
 from shared.app import Handle
-from shared.core import Resource, derived_id
+from shared.core import Resource
 from shared.fhir.references import references
 from shared.ports import EVENT_NUMBERS, Arrival
 from shared.smart.tokens import Access
 from shared.web.deleting import DELETABLE
 from shared.web.requests import refused
-from shared.web.sight import SENT, Sight, patient_of_lane
+from shared.web.sight import SENT, Sight, named_by, patient_of_lane, place_of
 
 _ORDERS = ("CommunicationRequest/", "MedicationRequest/", "ServiceRequest/")
 _NO_PATIENT = "a patient this client has sent would be right"
@@ -89,27 +89,15 @@ async def check_links(sight: Sight, sender: Sender, handle: Handle, arrival: Arr
 def _patients_in(resource: Resource, prefix: str) -> Iterator[tuple[str, str]]:
     """`Patient/id` of each patient a record names, under whatever address, and where; ids not ours in links alone."""
     for where, text in references(resource):
-        place = _place(text)
+        place = place_of(text)
         if place.startswith("Patient/" if resource["resourceType"] == "Patient" else f"Patient/{prefix}-"):
             yield place, where
 
 
-def _place(text: str) -> str:
-    return "/".join(text.partition("/_history/")[0].split("/")[-2:])
-
-
-def _own_links(handle: Handle, sender: Sender, arrival: Arrival) -> set[str]:
+def _own_links(handle: Handle, sender: Sender, arrival: Arrival) -> set[str | None]:
     """`Patient/id` of each record of the client's own that a link names by its identifier too."""
     links = (link for r in arrival.resources if r["resourceType"] == "Patient" for link in r.get("link", ()))
-    others = [link.get("other", {}) for link in links]
-    return {place for o in others if (place := _place(str(o.get("reference", "")))) == _named(handle, sender, o)}
-
-
-def _named(handle: Handle, sender: Sender, other: Resource) -> str | None:
-    """`Patient/id` of the record this client knows by the identifier of a Reference."""
-    known = other.get("identifier", {})
-    key = (sender.client, str(known.get("system")), str(known.get("value")))
-    return f"Patient/{derived_id(handle.service.prefix, 'Patient', *key)}" if known else None
+    return {named_by(sender.client, link.get("other", {}), handle.service.prefix) for link in links}
 
 
 def _orders_of(sight: Sight, sender: Sender, arrival: Arrival) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.app import Application
-from shared.core import IDENTIFIERS, PRACTICE_ONLY_LABEL, Resource
+from shared.core import IDENTIFIERS, PRACTICE_ONLY_LABEL, Resource, derived_id
+from shared.fhir.references import literals
 from shared.smart.clients import OURSELVES
 from shared.smart.tokens import Access
 
@@ -60,7 +61,28 @@ class Sight:
     async def among(self, access: Access, found: Sequence[Found]) -> list[Found]:
         """Those of what was found that the client may see."""
         patients = await self.seen(access, (patient for _, patient in found))
-        return [(r, p) for r, p in found if (p in patients or self.asked_of(access, r)) and not self.hidden(access, r)]
+        may = [(r, p) for r, p in found if (p in patients or self.asked_of(access, r)) and not self.hidden(access, r)]
+        return list(zip(await self.shown(access, [r for r, _ in may]), (p for _, p in may), strict=True))
+
+    async def shown(self, access: Access, resources: Sequence[Resource]) -> list[Resource]:
+        """Resources as the client may have them: without what links them to a patient whom another client has sent.
+
+        The practice links the records of one person; whose the other one is, and that there is one, is its own.
+        """
+        if self._door is None or self.unlimited(access):
+            return list(resources)
+        prefix = self._door.service.prefix
+        linked = {place for r in resources for place in _all(r, prefix)}
+        own = {place for r in resources for place in _named_by(access.client_id, r, prefix)}
+        seen = await self.seen(access, (place.removeprefix("Patient/") for place in linked - own))
+        strange = frozenset(linked - own - {f"Patient/{one}" for one in seen})
+        return [_without(r, strange, prefix) if strange.intersection(_all(r, prefix)) else r for r in resources]
+
+    async def restored(self, access: Access, stored: Resource, sent: Resource) -> Resource:
+        """A Patient as he is sent, with the links that were not shown: nobody takes back what he cannot see."""
+        [shown] = await self.shown(access, [stored])
+        left = [e for e in stored.get("link", ()) if shown is not stored and e not in shown.get("link", ())]
+        return {**sent, "link": [*sent.get("link", ()), *left]} if left else sent
 
     def asked_of(self, access: Access, resource: Resource) -> bool:
         """Whether it is a Task an outside nursing agency is asked to do, and the client is that agency."""
@@ -85,6 +107,48 @@ class Sight:
         async with self._door.database.reading() as tx:
             sql = f"select distinct id from identity where client = $1 and id = any($2) and {SENT}"  # noqa: S608 (ours)
             return frozenset(row[0] for row in await tx.fetch(sql, access.client_id, ids))
+
+
+_LINKING = frozenset({"link", "extension"})
+"""Elements by which a record names other records of the same person."""
+
+
+def _all(resource: Resource, prefix: str) -> Iterator[str]:
+    return (place for name in _LINKING & resource.keys() for e in resource[name] for place in _patients(e, prefix))
+
+
+def _patients(element: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """`Patient/id` of each patient of ours an element names, under whatever address."""
+    places = map(place_of, literals(element))
+    return (place for place in places if place.startswith(f"Patient/{prefix}-"))
+
+
+def _named_by(client: str, resource: Resource, prefix: str) -> Iterator[str]:
+    """`Patient/id` of each record that a link names by the identifier its client knows it by, sent or still to come."""
+    links = resource.get("link", ()) if resource["resourceType"] == "Patient" else ()
+    return (place for link in links if (place := named_by(client, link.get("other", {}), prefix)) is not None)
+
+
+def _without(resource: Resource, strange: frozenset[str], prefix: str) -> Resource:
+    """The resource without the elements that link it to one of these patients."""
+    kept = {
+        name: [e for e in resource[name] if not strange.intersection(_patients(e, prefix))]
+        for name in _LINKING & resource.keys()
+    }
+    return {k: kept.get(k, v) for k, v in resource.items() if k not in kept or kept[k]}
+
+
+def place_of(text: str) -> str:
+    """`Type/id` of a literal reference, under whatever address and in whichever version."""
+    return "/".join(text.partition("/_history/")[0].split("/")[-2:])
+
+
+def named_by(client: str, other: Resource, prefix: str) -> str | None:
+    """`Patient/id` a Reference leads to, where its identifier is the one this client knows that record by."""
+    known = other.get("identifier", {})
+    key = (client, str(known.get("system")), str(known.get("value")))
+    place = f"Patient/{derived_id(prefix, 'Patient', *key)}" if known else None
+    return place if place == place_of(str(other.get("reference", ""))) else None
 
 
 def _bare(label: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,9 +80,11 @@ class Transactions:
         _check_once(calls)
         plan = await self._planned(sender, bundle, calls)
         entered = await self._entered(sender, handle, bundle, plan)
+        stored = {n: r for n, r in {**plan.kept, **entered.stored}.items() if r is not None}
+        shown = dict(zip(stored, await self._sight.shown(sender.access, list(stored.values())), strict=True))
         said: dict[int, Resource] = {
-            n: entry_response(r, self._base, created=n in entered.new, preferred=preferred)
-            for n, r in {**plan.kept, **entered.stored}.items()
+            n: entry_response(shown.get(n), self._base, created=n in entered.new, preferred=preferred)
+            for n in {**plan.kept, **entered.stored}
         }
         said |= {n: _deletion(entered.stored.get(n)) for n, c in calls.items() if c.method == "DELETE"}
         said |= {n: await self._read(sender, c) for n, c in calls.items() if c.method == "GET"}

@@ -23,7 +23,7 @@ from shared.web.addressed import located
 from shared.web.answers import etag, written_answer
 from shared.web.deleting import nullified
 from shared.web.history import is_deleted
-from shared.web.patching import operations_of, patched
+from shared.web.patching import operations_of, patched, undated
 from shared.web.prefer import ANYHOW, Preference
 from shared.web.requests import Refused, checked_as, checked_resource, refused, status_of, version_asked
 from shared.web.senders import Sender, check_deletable, check_links, check_patient
@@ -61,7 +61,7 @@ class Writing:
                 there = await self.stored(handle, [place])
                 found = await known(resource) if known is not None else None
                 if found is not None:
-                    return written_answer(found, self._base, created=False, preferred=preferred)
+                    return await self._told(sender, found, created=False, preferred=preferred)
                 # Under a condition, only while nobody else has made it since the condition was looked at.
                 absent = [(place.partition("/")[2], "")] if known is not None and not there else []
                 try:
@@ -71,7 +71,7 @@ class Writing:
                 stored = (await self.stored(handle, [place])).get(place)
                 if stored is None:
                     raise refused(422, "business-rule", "content that the system keeps would be right")
-                return written_answer(stored, self._base, created=place in new(result), preferred=preferred)
+                return await self._told(sender, stored, created=place in new(result), preferred=preferred)
             raise _changing()
 
     def _anew(self, resource: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Writing:
             version = version_asked(if_match)
             expected = [(resource_id, version)] if version is not None else []
             await self._unless_stale(self._commanded(sender, handle, resource, stored, expected))
-        return await self._written(handle, stored, preferred)
+        return await self._written(sender, handle, stored, preferred)
 
     async def patch(
         self, sender: Sender, stored: Resource, body: bytes, if_match: str | None, preferred: Preference = ANYHOW
@@ -107,7 +107,7 @@ class Writing:
                 try:
                     expected = [(stored["id"], stored["meta"]["versionId"])]
                     await self._commanded(sender, handle, resource, stored, expected)
-                    return await self._written(handle, stored, preferred)
+                    return await self._written(sender, handle, stored, preferred)
                 except Stale:
                     stored = (await self.stored(handle, [reference(stored)]))[reference(stored)]
             raise _changing()
@@ -117,7 +117,7 @@ class Writing:
         resource = patched(stored, operations)
         if not isinstance(resource, dict):
             raise refused(400, "structure", "a resource after every operation would be right", stored["resourceType"])
-        checked = checked_resource(_undated(resource), self._app.validator)
+        checked = checked_resource(undated(resource), self._app.validator)
         if (checked["resourceType"], checked.get("id")) != (stored["resourceType"], stored["id"]):
             raise refused(400, "invalid", "type and id as stored would be right", stored["resourceType"])
         return checked
@@ -152,7 +152,8 @@ class Writing:
         expected: Sequence[tuple[str, str]],
     ) -> None:  # fmt: skip
         """Raises Stale where one of the versions expected is no longer current."""
-        lane = await self._lane(handle, stored)
+        now = await self._now(handle, stored)
+        lane, resource = now.lane, await self._sight.restored(sender.access, now.resource, resource)
         check_open(stored)
         if resource["resourceType"] == "Task":
             if patient_of(resource) not in (None, patient_of_lane(lane)):
@@ -207,9 +208,14 @@ class Writing:
         except Stale:
             raise stale() from None
 
-    async def _written(self, handle: Handle, stored: Resource, preferred: Preference) -> Response:
+    async def _written(self, sender: Sender, handle: Handle, stored: Resource, preferred: Preference) -> Response:
         now = (await self.stored(handle, [reference(stored)]))[reference(stored)]
-        return written_answer(now, self._base, created=False, preferred=preferred)
+        return await self._told(sender, now, created=False, preferred=preferred)
+
+    async def _told(self, sender: Sender, stored: Resource, *, created: bool, preferred: Preference) -> Response:
+        """The answer to a create or an update, with as much of what is stored as the client may have."""
+        [shown] = await self._sight.shown(sender.access, [stored])
+        return written_answer(shown, self._base, created=created, preferred=preferred)
 
     def _owner(self, resource_id: str) -> Handle:
         handle = self._app.owning(resource_id)
@@ -225,9 +231,9 @@ class Writing:
             raise refused(404, "not-found", "what is sent goes to the service that takes referrals")
         return handle, handle.service.door
 
-    async def _lane(self, handle: Handle, stored: Resource) -> str:
+    async def _now(self, handle: Handle, stored: Resource) -> store.Stored:
         async with handle.database.reading() as tx:
-            return (await store.current(tx, [stored["id"]]))[stored["id"]].lane
+            return (await store.current(tx, [stored["id"]]))[stored["id"]]
 
     async def stored(self, handle: Handle, places: Sequence[str]) -> dict[str, Resource]:
         """What is stored under these `Type/id`."""
@@ -260,15 +266,6 @@ def check_open(stored: Resource) -> None:
 def stale() -> Refused:
     """412: somebody else has written meanwhile."""
     return refused(412, "conflict", "the current version would be right: read again, then write")
-
-
-def _undated(resource: dict[str, Any]) -> dict[str, Any]:
-    """A patched resource without the instant of the version it was: it comes as it arrives."""
-    meta = resource.get("meta")
-    if not isinstance(meta, dict):
-        return resource
-    kept = {k: v for k, v in meta.items() if k not in ("lastUpdated", "versionId")}
-    return {k: v for k, v in resource.items() if k != "meta"} | ({"meta": kept} if kept else {})
 
 
 def _changing() -> Refused:

@@ -17,6 +17,7 @@ from services.intake.paper import being_read
 from services.intake.questions import asks
 from services.intake.reading import turned_away
 from services.intake.stays import instant
+from services.intake.succession import is_of_kin
 from shared.core import Resource
 
 UNSEEN = ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist")
@@ -88,9 +89,11 @@ def ended(course: Course) -> Standing | None:
 
 
 def _told_off(course: Course, word: str) -> str:
-    """The reason told while the visits were being cancelled, else the placer's word."""
+    """The reason told while the visits were being cancelled, else the placer's word; nothing of another record's."""
     said = (course.case.stored or {}).get("statusReason", {}).get("text", "")
     told = ENDINGS.get(word, f"The placer's order is {word}")
+    if word == "declined" and course.case.facts.others:
+        told = "The practice has declined it"
     return str(said).partition(";")[0] if is_ending(course.case.stored) else told
 
 
@@ -105,8 +108,12 @@ def held(course: Course) -> Standing | None:
 
 
 def competing(course: Course) -> Standing | None:
+    """Of a referral another client has sent, its sender alone is told."""
+    case = course.case
+    if all(is_of_kin(case, rival) for rival in case.rivals):
+        return Standing("on-hold", "3.0", "A question about the order is open at the practice") if case.rivals else None
     text = "Another referral of this patient asks for the same therapy; a person decides which go on"
-    return Standing("on-hold", "3.0", text) if course.case.rivals else None
+    return Standing("on-hold", "3.0", text)
 
 
 def unverified(course: Course) -> Standing | None:

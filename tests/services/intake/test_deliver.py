@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from services.intake.answers.telling import answer_id
+from services.intake.codes import KNOWN_AS
 from services.intake.deliver import channels, deliver_answer, due
 from shared.answering import WAYS, Way
 from shared.core import Channel, Resource, TryLater, reference
@@ -90,6 +91,18 @@ async def test_the_task_is_put_to_the_placers_own_system(desk: Any, example: Any
     assert {k: v for k, v in decode(request.content).items() if k != "meta"} == {
         k: v for k, v in desk.referral.items() if k != "meta"
     }
+
+
+async def test_no_answer_names_the_other_records_of_the_same_person(desk: Any, example: Any) -> None:
+    desk.push(example("incomplete"))
+    kin = {"url": KNOWN_AS, "valueReference": {"reference": "Patient/in-another-clients"}}
+    place = reference(desk.referral)
+    desk.held[place] = {**desk.referral, "extension": [*desk.referral["extension"], kin]}
+    outside = Outside(desk.policy.site, answering(200))
+    assert (await delivered(desk, "task", outside)).reason == "answer-told"
+    told = outside.requests[-1].content
+    assert b"another-clients" not in told
+    assert b"placer-client" in told
 
 
 async def test_a_late_attempt_tells_what_is_true_now(desk: Any, example: Any, edited: Any) -> None:
