@@ -17,6 +17,7 @@ from shared.settings import Site
 
 ENDED = frozenset({"cancelled", "entered-in-error"})
 """The words of a placer's Task that end a referral however late they come."""
+_NONE: frozenset[str] = frozenset()
 
 
 def cases(event: Event, before: Facts, now: Facts, site: Site, figures: Figures) -> tuple[Case, ...]:
@@ -35,9 +36,10 @@ def _own(event: Event, before: Facts, now: Facts, site: Site) -> Iterator[Case]:
         base = stored if mine is None else _standing(stored, mine)
         if base is not None:
             plain = unversioned(stored) if stored is not None else None
-            arrived = frozenset(map(reference, event.resources)) if mine else frozenset()
+            came = frozenset(map(reference, event.resources)) if placed is not None else _NONE
+            arrived, elsewhere = (came, _NONE) if mine else (_NONE, came)
             fresh = mine is not None and base is not stored
-            case = Case(unversioned(base), plain, fresh, arrived, now, site, event.at.date(), event.at)
+            case = Case(unversioned(base), plain, fresh, arrived, now, site, event.at.date(), event.at, elsewhere)
             yield replace(case, called=_is_called_off(case, event, mine))
 
 

@@ -68,6 +68,7 @@ class Case:
     referral  the placer's Task when he just sent it, else our own as stored.
     placed    whether `referral` is the placer's, just sent.
     arrived   references of what came with it.
+    elsewhere references of what just came with another referral.
     moment    the instant of the event.
     called    whether what just came calls the order off, however late it came.
     root      id of the referral whose order goes on as this one's: this referral replaces it.
@@ -85,6 +86,7 @@ class Case:
     site: Site
     at: date
     moment: datetime
+    elsewhere: frozenset[str] = frozenset()
     called: bool = False
     root: str | None = None
     replaced: bool = False

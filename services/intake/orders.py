@@ -20,7 +20,7 @@ from services.intake.codes import (
 )
 from services.intake.facts import Case
 from services.intake.held import held_authorizations
-from services.intake.records import day, literal
+from services.intake.records import day, literal, stands
 from services.intake.requirements.gap import Gap
 from services.intake.rules import npi_holds
 from shared.catalogue import DRUG, HCPCS, Drug
@@ -157,9 +157,22 @@ def _location(case: Case) -> list[dict[str, Any]]:
 
 
 def _supporting(case: Case, status: str) -> list[str]:
-    """MedicationRequests first, then what came with the referral, by kind: a lab that comes later changes no order."""
+    """MedicationRequests first, then what came with the referral, by kind: a lab that comes later changes no order.
+
+    What no longer stands is not cited, and no document that came with another referral: each is for its own purpose.
+    """
     stored = {literal(s) or "" for s in (case.order or {}).get("supportingInfo", ())}
     drafted = status == "draft" or not case.activated
     records = [r for kind in SUPPORTING for r in case.facts.of(kind)]
-    kept = [reference(r) for r in records if drafted or reference(r) in stored | case.arrived]
-    return [*map(reference, case.medications), *kept, *held_authorizations(case)]
+    mine, others = stored | case.arrived, _of_others(case)
+    kept = [r for r in records if reference(r) in mine or (drafted and reference(r) not in others)]
+    return [*map(reference, case.medications), *(reference(r) for r in kept if stands(r)), *held_authorizations(case)]
+
+
+def _of_others(case: Case) -> set[str]:
+    """The documents of other referrals: just come with one, or cited by its order; what is replaced is one's own."""
+    own = {case.order_id, *(o["id"] for o in case.orders)}
+    orders = (o for o in case.facts.of("ServiceRequest") if o.get("intent") == "filler-order" and o["id"] not in own)
+    cited = {literal(s) or "" for o in orders for s in o.get("supportingInfo", ())}
+    found = set() if case.request.get("replaces") else cited | case.elsewhere
+    return {place for place in found if place.startswith("DocumentReference/")}

@@ -32,6 +32,7 @@ SUBJECT = {
 """Element naming the patient, where it is not `subject`."""
 
 REFUTED = frozenset({"refuted", "entered-in-error"})
+WITHDRAWN = frozenset({"cancelled", "entered-in-error", "superseded"})
 
 _WRITTEN = ("versionId", "lastUpdated")
 
@@ -88,6 +89,12 @@ def holds(record: Resource) -> bool:
     """Whether a Condition or an AllergyIntolerance has not been refuted or entered in error."""
     certainty = record.get("verificationStatus")
     return not {code_of(certainty, system) for system in (CONDITION_CERTAINTY, ALLERGY_CERTAINTY)} & REFUTED
+
+
+def stands(record: Resource) -> bool:
+    """Whether nobody has taken a record back, refuted it or put a later one in its place."""
+    said = {record.get("status"), record.get("docStatus")}
+    return holds(record) and not said & WITHDRAWN
 
 
 def denies(consent: Resource) -> bool:
