@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,7 +18,8 @@ from tests.journeys.pushes import pushed
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-TODAY = system_clock().date()
+TODAY = system_clock().astimezone(ZoneInfo("America/Chicago")).date()
+"""The practice's own date: a consent of tomorrow opens nothing."""
 YEAR = TODAY.year
 OUTPUT = CANONICAL + "CodeSystem/hub-enrolment-output"
 CARD = "injectafer-savings"
