@@ -109,7 +109,6 @@ def roomy_site(
     """
     document = yaml.safe_load((ROOT / "deploy" / "sites" / "demo.yaml").read_text(encoding="utf-8"))
     ids = tuple(f"site-{n}" for n in range(1, sites + 1))
-    document["referrers"]["practice-desk"] = {"name": "The practice itself", "sees_all": True}
     document["sites"] = [_site(key, chairs, nurses) for key in ids]
     document["adopted_drafts"] = [d for d in document["adopted_drafts"] if d["policy"] not in without_drafts]
     path.write_text(yaml.safe_dump({**document, **(changes or {})}), encoding="utf-8")

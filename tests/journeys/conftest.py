@@ -51,16 +51,15 @@ async def standing(
         addresses = await stack.enter_async_context(fresh(engines)) if engines else {}
         made = Deployment(folder, addresses)
         changed = getattr(request.module, "practice", None)
-        made.site_file = with_desk(folder / "site.yaml", lambda site: changed(site, made) if changed else None)
+        made.site_file = site_file_of(folder / "site.yaml", lambda site: changed(site, made) if changed else None)
         stack.push_async_callback(made.stop)
         await made.start()
         yield made
 
 
-def with_desk(path: Path, changed: Callable[[dict[str, Any]], None]) -> Path:
-    """The demo's site file with the practice itself as a client, which may answer what the practice is asked."""
+def site_file_of(path: Path, changed: Callable[[dict[str, Any]], None]) -> Path:
+    """The demo's site file, changed."""
     document = yaml.safe_load((ROOT / "deploy" / "sites" / "demo.yaml").read_text(encoding="utf-8"))
-    document["referrers"]["practice-desk"] = {"name": "The practice itself", "sees_all": True}
     changed(document)
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path

@@ -11,7 +11,7 @@ from benchmarks.cases import Template, placer
 from shared.clock import system_clock
 from tests.journeys.case import entries, outputs, until
 from tests.journeys.changing import answered
-from tests.journeys.conftest import with_desk
+from tests.journeys.conftest import site_file_of
 from tests.journeys.pushes import pushed
 from tests.journeys.test_hold import Clock, Inside, ended, serving
 
@@ -27,7 +27,7 @@ async def test_an_urgent_visit_is_booked_while_the_payer_reviews_and_counted_whe
     tmp_path: Path,
 ) -> None:
     deployment, clock = Inside(tmp_path, release_after=3600), Clock()
-    deployment.site_file = with_desk(tmp_path / "site.yaml", lambda _: None)
+    deployment.site_file = site_file_of(tmp_path / "site.yaml", lambda _: None)
     async with ended(deployment), serving(deployment, clock) as (_, deaf):
         deaf.is_deaf = False
         sender = deployment.sender()

@@ -31,7 +31,7 @@ from shared.clock import system_clock, uuid7
 from shared.core import derived_id
 from shared.fhir.profiles import r4
 from tests.journeys.case import booked, case_in, entries
-from tests.journeys.conftest import with_desk
+from tests.journeys.conftest import site_file_of
 from tests.journeys.pushes import pushed
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -64,7 +64,7 @@ async def watched(
         engines: Engines | None = request.getfixturevalue("engines") if request.param == "deployed" else None
         addresses = await stack.enter_async_context(fresh(engines)) if engines else {}
         made = Watched(folder, addresses)
-        made.site_file = with_desk(folder / "site.yaml", lambda site: _mailing(site, made))
+        made.site_file = site_file_of(folder / "site.yaml", lambda site: _mailing(site, made))
         stack.push_async_callback(made.stop)
         await made.start()
         yield made, engines
