@@ -12,9 +12,10 @@ from typing import Any
 
 from services.auth.criteria.findings import is_refuted
 from services.auth.facts import Facts
-from services.auth.words import ICD_10_CM, day, target
+from services.auth.words import ICD_10_CM, target
 from shared.catalogue import HCPCS
 from shared.core import Resource
+from shared.dates import day_range
 
 TRANSPLANTED = ("Z94.0", "Z94.1", "Z94.2", "Z94.3", "Z94.4", "Z94.81", "Z94.82", "Z94.84")
 """Status after a transplant of kidney, heart, lung, liver, marrow, intestine or stem cells (CMS Article A52474,
@@ -42,11 +43,12 @@ def particulars_of(order: Resource, facts: Facts, coverage: Resource | None) -> 
 
 
 def _is_transplanted(facts: Facts, coverage: Mapping[str, Any]) -> bool:
-    begins = day((coverage.get("period") or {}).get("start"))
-    known = (c for c in facts.of("Condition") if not is_refuted(c))
+    """Whether one is documented that was, on whichever day a coarse date means, not before the Coverage began."""
+    begins = (coverage.get("period") or {}).get("start")
+    known = (c for c in facts.of("Condition") if not is_refuted(c) and "onsetDateTime" in c)
     status = (c for c in known if set(_coded([c.get("code") or {}], ICD_10_CM)) & set(TRANSPLANTED))
-    days = [on for c in status if (on := day(c.get("onsetDateTime")))]
-    return begins is not None and any(begins <= on for on in days)
+    days = [day_range(c["onsetDateTime"][:10])[0] for c in status]
+    return begins is not None and any(day_range(begins[:10])[1] <= on for on in days)
 
 
 def _coded(concepts: Iterable[Mapping[str, Any]], system: str) -> Iterable[str]:
