@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.auth.benefit.benefits import BOTH, PHARMACY, Benefit, benefits_in, sides_paying
 from services.auth.benefit.coordination import Precedence
-from services.auth.benefit.coverages import competing, digest, in_force, in_order, pays_in_chairs
+from services.auth.benefit.coverages import digest
 from services.auth.benefit.particulars import particulars_of
-from services.auth.criteria.findings import Chart, is_refuted
+from services.auth.criteria.findings import Chart
 from services.auth.criteria.regimen import Regimen, fingerprint, regimen_of
 from services.auth.facts import Facts
 from services.auth.policy import AuthPolicy, days_of
 from services.auth.renewal.doses import planned_days, within
 from services.auth.words import (
-    ANSWER,
-    ENTERED,
-    ICD_10_CM,
     PREFIX,
-    QUESTION,
-    code_of,
-    day,
+    answer_of,
+    is_entered,
     order_of,
     period_of,
     site_of_care,
+    starts_on,
     target,
 )
-from shared.catalogue import Drug, billed, recognised
+from shared.catalogue import Drug, billed
 from shared.core import Resource, derived_id, reference
 from shared.policy import Figure
 from shared.settings import Payer
@@ -315,81 +311,10 @@ class Case:
         return tuple(r for r in found if not is_entered(r))
 
 
-def case_of(order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> Case:
-    """The case of one order as the facts stand, under the Coverage that pays first of those that could pay the drug.
-
-    It is in force on the first date of service; where none is any more, today: a plan that followed in mid-course.
-    """
-    today = policy.local_date(at)
-    on = starts_on(order) or today
-    coverages: list[Resource | None] = [*(in_force(order, facts, on) or in_force(order, facts, max(on, today)))]
-    cases = [_under(c, order, facts, policy, at) for c in coverages or [None]]
-    paying = [c for c in cases if _is_paid(c)] or cases[:1]
-    if len(paying) == 1:
-        return paying[0]
-    meant = competing([c.coverage for c in paying if c.coverage], order, facts)
-    asked = [(c.coverage, c.payer) for c in paying if c.coverage and c.coverage["id"] in meant]
-    found = in_order(asked, order, facts, policy, on)
-    first = next(c for c in paying if c.coverage is found.plans[0].coverage)
-    return replace(first, precedence=found)
-
-
-def _is_paid(case: Case) -> bool:
-    benefit = case.home_benefit
-    if benefit is None:
-        return site_of_care(case.order) == "home" or pays_in_chairs(case.payer)
-    return case.policy.pays(case.payer, benefit.value["drug"], case.starts)
-
-
-def _under(coverage: Resource | None, order: Resource, facts: Facts, policy: AuthPolicy, at: datetime) -> Case:
-    payers = (facts.at(target(p)) for p in (coverage or {}).get("payor", ()))
-    organizations = [o for o in payers if o is not None]
-    return Case(
-        order=order,
-        facts=facts,
-        policy=policy,
-        at=at,
-        coverage=coverage,
-        payer=policy.payer_of(coverage, organizations) if coverage else None,
-        drug=recognised((order.get("code") or {}).get("coding", ())),
-        diagnoses=tuple(dict.fromkeys(_diagnoses(order, facts))),
-    )
-
-
-def starts_on(order: Resource) -> date | None:
-    """The first date of service an order names."""
-    return day((order.get("occurrencePeriod") or {}).get("start"))
-
-
-def _diagnoses(order: Resource, facts: Facts) -> Iterable[str]:
-    conditions = (facts.at(target(r)) for r in order.get("reasonReference", ()))
-    standing = (c for c in conditions if c is not None and not is_refuted(c))
-    coded = [c.get("code") or {} for c in standing] + list(order.get("reasonCode", ()))
-    for concept in coded:
-        yield from (c["code"] for c in concept.get("coding", ()) if c.get("system") == ICD_10_CM and "code" in c)
-
-
 def _of_benefit(question: Resource) -> bool:
     return (target(question["focus"]) or "").startswith("CoverageEligibilityRequest/")
-
-
-def is_entered(response: Resource) -> bool:
-    """Whether a person entered an answer, and the payer did not send it."""
-    return any(i.get("system") == ENTERED for i in response.get("identifier", ()))
 
 
 def is_ours(document: Resource) -> bool:
     """A paper we wrote ourselves is evidence of nothing."""
     return str(document["id"]).startswith(PREFIX + "-")
-
-
-def question_code(question: Resource) -> str | None:
-    """What an authorization-question asks."""
-    return next((code_of(i.get("type"), QUESTION) for i in question.get("input", ())), None)
-
-
-def answer_of(question: Resource) -> str | None:
-    """What a person answered: the code of the first `answer` of a completed question."""
-    if question["status"] != "completed":
-        return None
-    return next((code for o in question.get("output", ()) if (code := code_of(o.get("type"), ANSWER))), None)

@@ -12,7 +12,7 @@ from datetime import datetime
 from services.auth.assistance import enrolment as assistance
 from services.auth.assistance.standing import CODE as HUB_ENROLMENT
 from services.auth.benefit.reverifying import VERIFY, verifications, verified_again
-from services.auth.case import Case, answer_of, case_of, question_code
+from services.auth.case import Case
 from services.auth.decision.appeals import climbed, ended, noted, told
 from services.auth.decision.charges import charge_items, ledger_of, moved, terms_of
 from services.auth.decision.clocks import awaits_payer, overdue
@@ -36,13 +36,14 @@ from services.auth.rules import stage_of
 from services.auth.stage import Stage
 from services.auth.subscribing.watching import LANE, lanes_of, missed, watched
 from services.auth.tasks import preauthorization
+from services.auth.viewing import case_of
 from services.auth.wire.information import names_nothing
 from services.auth.wire.receiving import benefit_received, received
 from services.auth.wire.responses import FINAL, issue_texts, reviews, standing
 from services.auth.wire.updating import UPDATE, may_be_updated
 from services.auth.wire.wanted import wanted_by
 from services.auth.wire.withdrawing import withdrawn
-from services.auth.words import order_of, period_of, target, task_code, unversioned
+from services.auth.words import answer_of, order_of, period_of, question_code, target, task_code, unversioned
 from shared.core import ROUSED, Decision, Event, Resource, reference
 
 NOTHING = "nothing-to-do"

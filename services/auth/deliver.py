@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import httpx
 
 from services.auth.answers import is_legal, tells_benefit, usable_answers
-from services.auth.case import answer_of, question_code
-from services.auth.contents import with_contents
 from services.auth.decision.clocks import DUE, LATE
 from services.auth.discovery.asking import HOOK
+from services.auth.fetching import with_contents
 from services.auth.pharmacy.sets import (
     RECEIVED,
     REFUSED,
@@ -38,7 +37,7 @@ from services.auth.wire.responses import OWN_OUTCOME, answers_claim, responses_i
 from services.auth.wire.shapes import Known
 from services.auth.wire.wanted import wanted_by
 from services.auth.wire.withdrawing import takes_back
-from services.auth.words import references, target, task_code
+from services.auth.words import answer_of, question_code, references, target, task_code
 from shared.core import Answer, Channel, Doubtful, Resource, TryLater, reference
 from shared.fhir.json import LIMIT, GateError, decode, encode
 from shared.fhir.outcomes import outcome

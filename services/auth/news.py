@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.auth.benefit.verified import FINDINGS, TOLD
-from services.auth.case import Case, question_code
+from services.auth.case import Case
 from services.auth.decision.clocks import DUE, LATE, awaits_payer, looked_at, next_look
 from services.auth.decision.ledger import Ledger
 from services.auth.discovery import findings
@@ -18,7 +18,7 @@ from services.auth.stage import Stage
 from services.auth.subscribing import watching
 from services.auth.wire.information import REQUESTED
 from services.auth.wire.responses import cancels
-from services.auth.words import OUTPUT, STATUS, code_of, task_code, unversioned
+from services.auth.words import OUTPUT, STATUS, code_of, question_code, task_code, unversioned
 from shared.borders import kind_of
 from shared.core import Event, Resource, reference
 

@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.auth.benefit.coordination import GROUP_FIRST, LISTED, MEDICARE_FIRST
-from services.auth.case import Case, question_code
+from services.auth.case import Case
 from services.auth.wire.responses import FINAL, standing
-from services.auth.words import ANSWER, COORDINATOR, PREFIX, QUESTION, ROLE_ID, TASK_CODE, code_of, concept, target
+from services.auth.words import (
+    ANSWER,
+    COORDINATOR,
+    PREFIX,
+    QUESTION,
+    ROLE_ID,
+    TASK_CODE,
+    code_of,
+    concept,
+    question_code,
+    target,
+)
 from shared.core import Resource, derived_id, reference
 
 OPEN = ("requested", "received", "accepted", "in-progress", "on-hold")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from services.auth.benefit.benefits import excluded, in_force, pharmacy_only
 from services.auth.benefit.coverages import question_key
 from services.auth.benefit.reverifying import verified_again
-from services.auth.case import Case, answer_of, question_code
+from services.auth.case import Case
 from services.auth.decision.answered import ANSWERED
 from services.auth.decision.expedited import hastened
 from services.auth.decision.rechecks import recheck
@@ -30,7 +30,7 @@ from services.auth.wire.responses import (
     authorized,
     standing,
 )
-from services.auth.words import DRUG, concept, order_of, period_of, target
+from services.auth.words import DRUG, answer_of, concept, order_of, period_of, question_code, target
 from shared.catalogue import drug as drug_of
 from shared.core import Resource, reference
 

@@ -186,3 +186,25 @@ def member_number(coverage: Mapping[str, Any]) -> str | None:
     """The number by which a payer knows the member."""
     numbers = (i["value"] for i in coverage.get("identifier", ()) if "value" in i)
     return coverage.get("subscriberId") or next(numbers, None)
+
+
+def is_entered(response: Resource) -> bool:
+    """Whether a person entered an answer, and the payer did not send it."""
+    return any(i.get("system") == ENTERED for i in response.get("identifier", ()))
+
+
+def question_code(question: Resource) -> str | None:
+    """What an authorization-question asks."""
+    return next((code_of(i.get("type"), QUESTION) for i in question.get("input", ())), None)
+
+
+def answer_of(question: Resource) -> str | None:
+    """What a person answered: the code of the first `answer` of a completed question."""
+    if question["status"] != "completed":
+        return None
+    return next((code for o in question.get("output", ()) if (code := code_of(o.get("type"), ANSWER))), None)
+
+
+def starts_on(order: Resource) -> date | None:
+    """The first date of service an order names."""
+    return day((order.get("occurrencePeriod") or {}).get("start"))

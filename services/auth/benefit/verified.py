@@ -17,7 +17,7 @@ from services.auth.benefit.benefits import (
     deciding,
     in_force,
 )
-from services.auth.case import Case, starts_on
+from services.auth.case import Case
 from services.auth.words import (
     BENEFIT_FINDING,
     CHANNEL,
@@ -28,6 +28,7 @@ from services.auth.words import (
     concept,
     days_after,
     local_day,
+    starts_on,
 )
 from shared.core import Resource, reference
 from shared.policy import Figure

@@ -12,13 +12,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.auth.case import Case, case_of
+from services.auth.case import Case
 from services.auth.criteria.completeness import DOSE_GAPS
 from services.auth.criteria.criteria import NOTHING, Judgement, Verdict, judged
 from services.auth.criteria.findings import is_refuted
 from services.auth.decision.experience import DECISIONS
 from services.auth.facts import Facts
 from services.auth.policy import AuthPolicy, days_of, rule_of
+from services.auth.viewing import case_of
 from services.auth.words import CRITERION, DRUG, GAP, ICD_10_CM, site_of_care
 from shared.catalogue import Drug, drug, known
 from shared.core import Inquiry, Resource, Tally

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
-from services.auth.case import Case, answer_of, is_entered
+from services.auth.case import Case
 from services.auth.decision.clocks import urgency_asked
 from services.auth.decision.deadlines import decided_by, last_day
 from services.auth.decision.entered import LETTER_DATE
@@ -27,9 +27,11 @@ from services.auth.words import (
     QUESTION,
     ROLE_ID,
     TASK_CODE,
+    answer_of,
     code_of,
     concept,
     day,
+    is_entered,
     local_day,
     target,
     task_code,

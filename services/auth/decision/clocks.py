@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from services.auth.case import Case, answer_of, question_code
+from services.auth.case import Case
 from services.auth.decision.urgency import EXPEDITED, STANDARD, statement_rule
 from services.auth.facts import Facts
 from services.auth.questions import OPEN, TEXTS, Question
 from services.auth.wire.responses import PENDED as ACTION_PENDED
 from services.auth.wire.responses import reviews, standing
-from services.auth.words import days_after, instant, target
+from services.auth.words import answer_of, days_after, instant, question_code, target
 from shared.catalogue import billed
 from shared.core import Resource, reference
 from shared.policy import Figure

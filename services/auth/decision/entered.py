@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from services.auth.case import answer_of
 from services.auth.wire.receiving import received
 from services.auth.wire.reviewed import approved, denied
-from services.auth.words import ANSWER, OUTPUT, code_of, day, number
+from services.auth.words import ANSWER, OUTPUT, answer_of, code_of, day, number
 from shared.catalogue import billed
 from shared.core import Resource
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.auth.case import Case, answer_of
+from services.auth.case import Case
 from services.auth.decision.appeals import OVERTURNED, climbed, denial_of
 from services.auth.decision.experience import OVERTURNED_BY
 from services.auth.wire.receiving import received
 from services.auth.wire.responses import DENIED, PENDED, reviews
 from services.auth.wire.reviewed import approved
-from services.auth.words import ANSWER, ENTERED, OUTPUT, code_of, day, number
+from services.auth.words import ANSWER, ENTERED, OUTPUT, answer_of, code_of, day, number
 from shared.catalogue import billed
 from shared.core import Resource, reference
 

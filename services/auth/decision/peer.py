@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import Any
 
-from services.auth.case import Case, question_code
+from services.auth.case import Case
 from services.auth.policy import AuthPolicy
 from services.auth.questions import OPEN
 from services.auth.words import (
@@ -22,6 +22,7 @@ from services.auth.words import (
     code_of,
     concept,
     instant,
+    question_code,
     target,
     unversioned,
 )

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from services.auth.case import Case, answer_of, question_code
+from services.auth.case import Case
 from services.auth.criteria.findings import latest_value
 from services.auth.criteria.regimen import KILOGRAMS, WEIGHT
 from services.auth.home import units_asked
 from services.auth.questions import Question
 from services.auth.renewal.calendar import dose_days
-from services.auth.words import REGIMEN, extension, npi_of, target
+from services.auth.words import REGIMEN, answer_of, extension, npi_of, question_code, target
 from shared.catalogue import billed
 from shared.core import Resource, reference
 

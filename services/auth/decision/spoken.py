@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.auth.case import Case, answer_of, is_entered, question_code
+from services.auth.case import Case
 from services.auth.decision.clocks import DUE, LATE, is_pended, urgency_asked
 from services.auth.decision.granting import VERBAL, granted, overturning, spoken_at, spoken_with
-from services.auth.words import PREFIX, concept, target
+from services.auth.words import PREFIX, answer_of, concept, is_entered, question_code, target
 from shared.core import Resource, derived_id, reference
 
 WORDS = "verbal approval"

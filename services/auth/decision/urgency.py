@@ -6,8 +6,9 @@ in a chart does.
 
 from __future__ import annotations
 
-from services.auth.case import Case, answer_of, question_code
+from services.auth.case import Case
 from services.auth.criteria.kinds import document
+from services.auth.words import answer_of, question_code
 from shared.core import Resource
 from shared.policy import Figure
 

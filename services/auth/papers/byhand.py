@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.auth.case import Case, question_code
+from services.auth.case import Case
 from services.auth.decision.entered import DECISIONS, entered
 from services.auth.papers.packet import name_of, packet, way
 from services.auth.questions import Question
 from services.auth.stage import Stage
 from services.auth.wire.contents import is_held
 from services.auth.wire.held import held_number
-from services.auth.words import PREFIX, target
+from services.auth.words import PREFIX, question_code, target
 from shared.core import Resource, derived_id, reference
 
 BY_HAND = "request-by-hand"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.auth.case import answer_of, question_code
 from services.auth.pharmacy.enabling import SILENT, Given, Item, items_of, open_items
 from services.auth.pharmacy.filling import answered
 from services.auth.wire.contents import is_held
-from services.auth.words import code_of, day, number, target
+from services.auth.words import answer_of, code_of, day, number, question_code, target
 from shared.core import IDENTIFIERS, Resource
 
 ASKS, ANSWERED = "question-set", "answered"

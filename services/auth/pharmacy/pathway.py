@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, tzinfo
 from typing import Any
 
-from services.auth.case import Case, answer_of, question_code
+from services.auth.case import Case
 from services.auth.decision.expedited import hastened
 from services.auth.home import units_asked
 from services.auth.pharmacy.answering import ASKS, ITEM, by_persons, set_of
@@ -22,7 +22,7 @@ from services.auth.pharmacy.telling import source_of
 from services.auth.questions import Question
 from services.auth.stage import Stage, asking, output
 from services.auth.wire.claims import claim_for
-from services.auth.words import days_after, local_day, target, unversioned
+from services.auth.words import answer_of, days_after, local_day, question_code, target, unversioned
 from shared.core import Resource, reference
 from shared.dates import day_range
 from shared.policy import Figure

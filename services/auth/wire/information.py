@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.auth.case import Case, answer_of, is_ours, question_code
+from services.auth.case import Case, is_ours
 from services.auth.questions import Question, asked
 from services.auth.stage import Stage, output
 from services.auth.wire.contents import is_held
 from services.auth.wire.pertinent import may_be_named, pertains
 from services.auth.wire.standing import may_travel, stands
 from services.auth.wire.wanted import LOINC, Wanted, wanted_by
-from services.auth.words import ANSWER, GAP, code_of, concept, target, task_code
+from services.auth.words import ANSWER, GAP, answer_of, code_of, concept, question_code, target, task_code
 from shared.core import Resource, reference
 
 REQUESTED, ATTACHED = "information-requested", "attached"

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from services.auth.case import Case, question_code
+from services.auth.case import Case
 from services.auth.home import units_asked
 from services.auth.wire.claims import CERTIFICATION, PAS, PRIOR, X12, insurer
 from services.auth.wire.held import held_number
 from services.auth.wire.responses import cancels, prior_of, standing
-from services.auth.words import INFO_CANCELLED, concept, order_of, period_of, target
+from services.auth.words import INFO_CANCELLED, concept, order_of, period_of, question_code, target
 from shared.catalogue import billed
 from shared.core import Resource, reference
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.auth.case import case_of
 from services.auth.facts import Facts
 from services.auth.policy import AuthPolicy
 from services.auth.reading import gather_lane
 from services.auth.rules import RULES
+from services.auth.viewing import case_of
 from services.auth.wire.claims import PAS
 from services.auth.words import OUTPUT, STATUS, code_of, task_code
 from shared.core import CANONICAL, Decision, Event, Resource, Seat, Service, derived_id, reference

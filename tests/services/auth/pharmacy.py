@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from services.auth.case import question_code
 from services.auth.pharmacy.answering import ITEM
 from services.auth.service import declared
+from services.auth.words import question_code
 from shared.core import CANONICAL, Decision, Event, Resource, reference
 from shared.settings import Adoption, Partner, Site
 from tests.services.auth.journey import Journey, benefit_answer

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from services.auth.case import question_code
 from services.auth.decision.allowances import NOTE
 from services.auth.service import declared
-from services.auth.words import HOLD, part
+from services.auth.words import HOLD, part, question_code
 from shared.core import Resource
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.patient import NOW, PRACTICE, START, appointment, coverage, medication, order, payer, referral

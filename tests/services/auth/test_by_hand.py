@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
 from services.auth.deliver import deliver_cancellation, deliver_claim
 from services.auth.papers.packet import source_of
 from services.auth.service import declared
+from services.auth.words import question_code
 from shared.core import CANONICAL, Answer, Decision, Event, Resource, reference
 from shared.settings import SettingsError, Site, _payer
 from tests.services.auth.journey import Journey

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import respx
 
-from services.auth.contents import with_contents
 from services.auth.deliver import deliver_attachment, deliver_claim
+from services.auth.fetching import with_contents
 from services.auth.wire.contents import LARGEST, is_held
 from shared.core import Answer, Resource, TryLater
 from tests.services.auth.journey import Journey, claim_answer

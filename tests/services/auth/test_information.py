@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import respx
 
-from services.auth.case import question_code
 from services.auth.deliver import attachment_due, deliver_attachment, deliver_attachment_inquiry
 from services.auth.wire.responses import responses_in
 from services.auth.wire.wanted import wanted_by
+from services.auth.words import question_code
 from shared.core import CANONICAL, Answer, Doubtful, Event, Resource, TryLater, reference
 from shared.fhir.json import encode
 from tests.services.auth.journey import Journey, Store, claim_answer

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import respx
 
-from services.auth.case import question_code
 from services.auth.deliver import deliver_demanded_inquiry, inquiry_due
+from services.auth.words import question_code
 from shared.core import Answer, Resource
 from tests.services.auth.journey import Journey, claim_answer
 from tests.services.auth.patient import NOW

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from services.auth.case import case_of
 from services.auth.facts import facts_of
 from services.auth.papers.iron import deficit, deficit_row
+from services.auth.viewing import case_of
 from shared.core import Resource
 from tests.services.auth.patient import NOW, lab, order, policy, referral, weight
 

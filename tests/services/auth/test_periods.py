@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
 from services.auth.wire.withdrawing import takes_back
-from services.auth.words import period_of
+from services.auth.words import period_of, question_code
 from shared.core import Resource, reference
 from tests.services.auth.home import ivig
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer

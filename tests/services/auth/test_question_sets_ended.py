@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
 from services.auth.pharmacy.sets import check_question_sets
 from services.auth.service import declared
-from services.auth.words import period_of
+from services.auth.words import period_of, question_code
 from shared.core import Resource, reference
 from shared.fhir.json import decode, encode
 from shared.messages import OPENED, PARTS, written

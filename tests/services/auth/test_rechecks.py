@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
+from services.auth.words import question_code
 from shared.core import Resource
 from tests.services.auth.journey import Journey
 from tests.services.auth.patient import medication, order, referral, weight

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from services.auth.case import case_of
 from services.auth.facts import facts_of
 from services.auth.renewal.calendar import calendar
 from services.auth.service import declared
+from services.auth.viewing import case_of
 from services.auth.wire.claims import CERTIFICATION
 from services.auth.words import OUTPUT, STATUS, code_of, extension, period_of
 from shared.core import Decision, Resource

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
 from services.auth.facts import Facts, facts_of
 from services.auth.gather import gather_facts
 from services.auth.policy import AuthPolicy
@@ -32,7 +31,7 @@ from services.auth.subscribing.watching import (
     missing,
     subscription_id,
 )
-from services.auth.words import AT_PAYER, part
+from services.auth.words import AT_PAYER, part, question_code
 from shared.core import ROUSED, Decision, Event, Resource, Service, reference
 from shared.settings import SettingsError, Site, _payer
 from tests.services.auth.journey import Journey, Store, claim_answer

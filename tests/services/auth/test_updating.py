@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from services.auth.case import question_code
 from services.auth.deliver import cancellation_due, claim_due
 from services.auth.wire.bundles import broken, request_bundle
 from services.auth.wire.claims import CERTIFICATION, X12
 from services.auth.wire.responses import prior_of
 from services.auth.wire.updating import INFO_CHANGED
 from services.auth.wire.withdrawing import takes_back
-from services.auth.words import INFO_CANCELLED, code_of, extension
+from services.auth.words import INFO_CANCELLED, code_of, extension, question_code
 from shared.core import Decision, Resource, reference
 from tests.services.auth.home import ivig
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
