@@ -137,11 +137,13 @@ async def test_a_system_without_tasks_files_a_letter_about_each_change_once(stan
 
 async def test_a_subscriber_is_notified_in_one_sequence_and_reads_the_referral_here(standing: Answering) -> None:
     first, second = 191, 192
-    await scheduled(standing, "aspen-ehr", first, "notification")
+    before = await scheduled(standing, "aspen-ehr", first, "notification")
     case = await scheduled(standing, "aspen-ehr", second, "notification")
     told = await standing.debug("ehr/aspen/debug/notifications")
     assert told["handshakes"] >= 1
-    assert told["missing"] == []
+    # Numbers may lack: a change that another overtook before it was told leaves a gap.
+    last = {e["focus"].rpartition("/")[2]: e["number"] for e in told["events"]}
+    assert list(last) == [c.task("referral")["id"] for c in (before, case)]
     assert {e["received"] for e in told["events"]} == {1}
     assert {e["resource"] for e in told["events"]} == {None}, "id-only"
     focus = told["events"][-1]["focus"]
