@@ -35,8 +35,7 @@ async def test_an_urgent_visit_is_booked_while_the_payer_reviews_and_counted_whe
         await sender.close()
         case = await until(deployment, 1, lambda c: c.stage("preauthorization") == "question")
         await answered(deployment, case.task("authorization-question"), "expedited")
-        case = await until(deployment, 1, lambda c: c.visits("booked"))
-        assert case.stage("preauthorization") == "pended"
+        case = await until(deployment, 1, lambda c: c.visits("booked") and c.stage("preauthorization") == "pended")
         (allowed,) = outputs(case, "allowed-until")
         assert allowed["start"] <= case.visits("booked")[0]["start"][:10] <= allowed["end"]
         assert case.of("ChargeItem") == []
