@@ -41,13 +41,18 @@ GRACE = 30.0
 """Seconds a process may take to end when it is asked to."""
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that is free now, and none that the system gives to somebody's outgoing connection before it is used."""
+    """A port that is free now and was given to nobody here before, nor is given to an outgoing connection meanwhile."""
     while True:
         port = 10_000 + secrets.randbelow(20_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 @dataclass
