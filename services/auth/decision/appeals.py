@@ -176,7 +176,9 @@ def appeal(case: Case, denial: Resource, level: Level, after: str = "") -> dict[
 
 def _text(level: Level) -> str:
     if level.number == 1:
-        return "The payer denied the request: appeal?"
+        days = level.value.get("continue_within_days")
+        goes_on = f" What was approved before goes on where it is filed within {days} days." if days else ""
+        return f"The payer denied the request: appeal?{goes_on}"
     return f"The denial was upheld: appeal to {level.words}?"
 
 
@@ -254,8 +256,9 @@ def _outcome(case: Case, claim: Resource, denial: Resource, level: Level, task: 
     due = decided_by(level.value, item, urgency_asked(claim), _filed(case, level), case.zone)
     sent = "The payer sends it on by itself" if task is None else "Send the letter of the appeal"
     by = f", to be decided by {due}" if due else ""
+    more = f", or {days} days later where the reviewer says so" if (days := level.value.get("extension_days")) else ""
     text = (
-        f"{sent} ({level.words}{by}); when it is decided, answer `overturned` with number, period and units as "
+        f"{sent} ({level.words}{by}{more}); when it is decided, answer `overturned` with number, period and units as "
         "granted, or `upheld` with the date of the letter."
     )
     rests = "" if task is None else f"DocumentReference/{letter_id(task['id'])}"

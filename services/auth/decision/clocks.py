@@ -189,6 +189,9 @@ def _more(clock: Clock) -> str:
         told += f" It may take {value['extension_days']} days more where it says so: answer `extended`."
     if "emergency_supply_hours" in value:
         told += f" An emergency supply of {value['emergency_supply_hours']} hours may be given meanwhile."
+    if "ask_hours" in value:
+        asks, answers = value["ask_hours"], value["answer_hours"]
+        told += f" What it lacks it asks for within {asks} hours, and gives {answers} hours to answer."
     return told
 
 

@@ -16,6 +16,7 @@ from shared.core import Decision, Event, Resource, reference
 from tests.services.auth.journey import Journey, benefit_answer, claim_answer
 from tests.services.auth.patient import LANE, NOW, appointment, coded, order, referral
 from tests.services.auth.test_by_hand import words
+from tests.services.auth.test_decision_clocks import pended
 from tests.services.auth.test_never_silent import open_questions, the_open
 
 NUMBER = {"type": coded(OUTPUT, "number"), "valueString": "PH-OVERTURNED"}
@@ -290,3 +291,13 @@ def test_each_level_has_a_letter_of_its_own_and_each_is_written_once() -> None:
     journey.hears(order())
     assert len(journey.of("DocumentReference")) == len(journey.of("Binary")) == 2
     assert first in journey.of("DocumentReference")
+
+
+def test_what_a_medicaid_plan_owes_meanwhile_is_told_where_it_is_decided_and_followed() -> None:
+    journey = pended("medicaid-mco")
+    claim = journey.one("Claim")
+    journey.answered("preauthorization-answered", claim, claim_answer(claim, "A3", "ph-2"))
+    told = the_appeal(journey)["input"][0]["valueString"]
+    assert told.endswith("What was approved before goes on where it is filed within 10 days.")
+    says(journey, the_appeal(journey), "appeal")
+    assert "or 14 days later where the reviewer says so" in the_open(journey)["input"][0]["valueString"]

@@ -138,6 +138,13 @@ def test_what_the_row_grants_is_told_to_the_person() -> None:
     assert "2026-11-22T10:00:00-06:00 (24 hours, standard)" in text
 
 
+@pytest.mark.parametrize(("line", "told"), [("commercial", True), ("medicare-advantage", False)])
+def test_a_group_plan_in_haste_asks_within_a_day_and_gives_two_to_answer(line: str, told: bool) -> None:
+    haste = pended(line, "urgent", NOW, statement(on=NOW.date().isoformat()))
+    text = the_open(looked(haste, NOW + timedelta(hours=71)))["input"][0]["valueString"]
+    assert ("What it lacks it asks for within 24 hours, and gives 48 hours to answer." in text) == told
+
+
 def test_a_second_pend_does_not_start_the_clock_again() -> None:
     journey = pended("medicare-advantage")
     journey.at = NOW + timedelta(hours=10)
