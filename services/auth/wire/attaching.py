@@ -63,7 +63,7 @@ def _answers(response: Resource, claim: Resource) -> bool:
 def _attachment(document: Resource, wanted: Wanted, member: Mapping[str, str], known: Known) -> dict[str, Any]:
     """One resource as a payer may read it: of nobody by our references, of the member by his number."""
     sent = trimmed(shaped(document, known, {}), ())
-    subject = {"subject": {"identifier": dict(member)}} if "subject" in document else {}
+    subject = {k: {"identifier": dict(member)} for k in ("subject", "patient") if k in document}
     lines = [{"name": "LineItem", "valueString": str(n)} for n in wanted.items]
     return {
         "name": "Attachment",

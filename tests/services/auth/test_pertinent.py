@@ -9,10 +9,12 @@ import pytest
 
 from services.auth.deliver import attachment_due
 from services.auth.service import declared
+from services.auth.wire.attaching import attachment_parameters
 from services.auth.wire.information import attachments
+from services.auth.wire.wanted import Wanted
 from shared.core import PRACTICE_ONLY_LABEL, Decision, Event, Resource, reference
 from tests.services.auth.journey import Journey
-from tests.services.auth.patient import DESK, LANE, NOW, coded, lab, order, referral
+from tests.services.auth.patient import DESK, LANE, NOW, PRACTICE, coded, complete, lab, order, referral, validator
 from tests.services.auth.pharmacy import ELECTRONIC, answers, asks, paid_by_pharmacy, questionnaire
 from tests.services.auth.pharmacy import FAXING as BY_PHARMACY
 from tests.services.auth.test_by_hand import FAXING
@@ -201,3 +203,22 @@ def test_a_document_a_question_set_asks_for_is_named_where_it_may_be(changes: An
     document = note() | changes
     wanted = asks("1", "attachment", code=document["type"]["coding"])
     assert filled(wanted, *referral(), document)[1] == named
+
+
+STANDS = {"clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "element", "more"),
+    [("AllergyIntolerance", "patient", STANDS), ("Observation", "subject", {"status": "final"})],
+)
+def test_what_is_attached_is_the_members_by_his_number(kind: str, element: str, more: dict[str, Any]) -> None:
+    journey = wanted_of(complete(referral()), VIRAL_LOAD)
+    said = {"code": {"text": "As said"}, element: {"reference": "Patient/in-p", "display": "Halvorsen"}}
+    record = {"resourceType": kind, "id": "in-said", **more, **said}
+    wanted = Wanted(("", "T-1"), (VIRAL_LOAD,), (), None, ())
+    known, payer = journey.store.known, PRACTICE.payers[0]
+    told = attachment_parameters(journey.one("Claim"), wanted, (record,), known, PRACTICE, payer)
+    (sent,) = (p["resource"] for a in told["parameter"] if "part" in a for p in a["part"] if "resource" in p)
+    assert sent[element].keys() == {"identifier"}
+    assert validator().check(sent) == []
