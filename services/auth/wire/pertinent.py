@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from services.auth.case import Case
-from services.auth.wire.standing import EVIDENCE_KINDS, stands
+from services.auth.wire.standing import EVIDENCE_KINDS, is_the_practices, stands
 from services.auth.wire.wanted import NOTES
-from shared.core import PRACTICE_ONLY_LABEL, Resource, reference
+from shared.core import Resource, reference
 
 
 def pertains(case: Case, resource: Resource, code: str, shown: Collection[str | None]) -> bool:
@@ -43,5 +43,4 @@ def _loinc(value: Any) -> Iterator[str]:
 
 def may_be_named(resource: Resource) -> bool:
     """Whether a person may name a record to be sent: it stands, and is not for the practice alone."""
-    labels = ({k: label.get(k) for k in PRACTICE_ONLY_LABEL} for label in resource.get("meta", {}).get("security", ()))
-    return resource["resourceType"] in EVIDENCE_KINDS and stands(resource) and PRACTICE_ONLY_LABEL not in labels
+    return resource["resourceType"] in EVIDENCE_KINDS and stands(resource) and not is_the_practices(resource)

@@ -6,7 +6,7 @@ and obligations); FHIR R4 security labels.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from shared.core import PRACTICE_ONLY_LABEL, Resource
@@ -48,11 +48,19 @@ def _statuses(resource: Resource) -> Iterator[Any]:
 
 def is_restricted(resource: Resource) -> bool:
     """Whether a label keeps a record to the practice, restricts it, or calls it sensitive."""
-    return any(_restricts(label) for label in (resource.get("meta") or {}).get("security", ()))
+    return is_the_practices(resource) or any(map(_restricts, _labels(resource)))
+
+
+def is_the_practices(resource: Resource) -> bool:
+    """Whether a label keeps a record to the practice."""
+    return PRACTICE_ONLY_LABEL in [{k: label.get(k) for k in PRACTICE_ONLY_LABEL} for label in _labels(resource)]
+
+
+def _labels(resource: Resource) -> Iterable[Mapping[str, Any]]:
+    found: Iterable[Mapping[str, Any]] = (resource.get("meta") or {}).get("security", ())
+    return found
 
 
 def _restricts(label: Mapping[str, Any]) -> bool:
     system, code = label.get("system"), label.get("code")
-    if system == CONFIDENTIALITY:
-        return code in RESTRICTED
-    return system == SENSITIVITY or {"system": system, "code": code} == PRACTICE_ONLY_LABEL
+    return code in RESTRICTED if system == CONFIDENTIALITY else system == SENSITIVITY
