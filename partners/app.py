@@ -150,22 +150,8 @@ def _made(
     }
     schema = tokens.SCHEMA + tasks.SCHEMA + records.SCHEMA
     ehrs = {k: _ehr(k, store(f"ehr-{k}", schema), folder, agreed, address, http, now) for k in agreed.ehrs}
-    pharmacy = Pharmacy(
-        store("pharmacy", pharmacy_service.SCHEMA),
-        key=own_key(folder / "pharmacy.key.pem"),
-        customer=Customer(agreed.fhir, agreed.token_url, agreed.client_id),
-        http=http,
-        now=now,
-        lead_time=agreed.lead_time,
-    )
-    gateway = Gateway(
-        store("gateway", gateway_service.SCHEMA),
-        secret=agreed.gateway_key,
-        key=own_key(folder / "gateway.key.pem"),
-        customer=Customer(agreed.fhir, agreed.token_url, agreed.gateway_client),
-        http=http,
-        now=now,
-    )
+    pharmacy = _pharmacy(store("pharmacy", pharmacy_service.SCHEMA), folder, agreed, http, now)
+    gateway = _gateway(store("gateway", gateway_service.SCHEMA), folder, agreed, http, now)
     of_agency = agency_service.SCHEMA + tokens.SCHEMA
     agencies = {
         k: _agency(k, store(f"agency-{k}", of_agency), folder, agreed, address, http, now) for k in agreed.agencies
@@ -189,6 +175,28 @@ def _payer(key: str, store: Store, agreed: Arrangements, address: str, http: htt
         address=notified,
         secret=secret,
         release_after=agreed.release_after,
+    )
+
+
+def _pharmacy(store: Store, folder: Path, agreed: Arrangements, http: httpx.AsyncClient, now: Clock) -> Pharmacy:
+    return Pharmacy(
+        store,
+        key=own_key(folder / "pharmacy.key.pem"),
+        customer=Customer(agreed.fhir, agreed.token_url, agreed.client_id),
+        http=http,
+        now=now,
+        lead_time=agreed.lead_time,
+    )
+
+
+def _gateway(store: Store, folder: Path, agreed: Arrangements, http: httpx.AsyncClient, now: Clock) -> Gateway:
+    return Gateway(
+        store,
+        secret=agreed.gateway_key,
+        key=own_key(folder / "gateway.key.pem"),
+        customer=Customer(agreed.fhir, agreed.token_url, agreed.gateway_client),
+        http=http,
+        now=now,
     )
 
 

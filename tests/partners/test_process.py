@@ -6,7 +6,6 @@ import ast
 import asyncio
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from benchmarks.harness import free_port
 from partners.__main__ import _parser, application, main
 from partners.app import create_app
 from partners.arrangements import ArrangementError, arrangements
@@ -31,12 +31,6 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBMIT = "/payer/prairie-health/Claim/$submit"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @asynccontextmanager
