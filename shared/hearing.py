@@ -90,6 +90,20 @@ class Hearing:
                 await self.advance(lane)
         self.failpoints.reach("consumer.before_ack")
 
+    async def hold(self, messages: Sequence[Incoming]) -> None:
+        """Puts backfills into the inbox of a service that does not run, and keeps what they bring; nothing is decided.
+
+        Whatever the service does first when it starts, a timer that has long been due, rests on what the others have.
+        """
+        letters = [(self._opened(message), message) for message in messages]
+        lanes = sorted({letter.lane for letter, _ in letters})
+        async with self.database.writing() as tx:
+            unit = store.Unit(tx, await store.locked(tx, lanes))
+            fresh = await self._put(unit, letters)
+            for row, letter in await self._backfills(unit, await store.unfinished(tx, lanes), fresh):
+                await self._kept(unit, row, letter)
+            await unit.flush()
+
     def _opened(self, message: Incoming) -> Letter:
         """The message with what of it this service reads, and why it cannot be taken, if so.
 
@@ -239,7 +253,7 @@ class Hearing:
         rows = await store.unfinished(unit.tx, sorted(lanes))
         turns = Turns(self.service.name, rows, now)
         turns.arrived(await store.arrived(unit.tx, turns.wanted()))
-        turns.covered(await self._backfills(unit, rows, letters))
+        await self._backfilled(unit, turns, rows, letters)
         await self._in_turn(unit, turns, work, letters, most)
         if turns.stuck():
             turns.covered(await store.backfilled(unit.tx, sorted(lanes)))
@@ -263,18 +277,25 @@ class Hearing:
 
     async def _backfills(
         self, unit: store.Unit, rows: Sequence[store.Unfinished], letters: Mapping[str, Letter]
-    ) -> dict[tuple[str, str], int]:
-        """Keeps what every backfill brings before anything is decided; (lane, producer) -> how far each stands for all.
+    ) -> list[tuple[store.Unfinished, Letter]]:
+        """The backfills among these rows that can be taken."""
+        whole = [row for row in rows if row.reason == BACKFILLED and row.whole]
+        opened_ = [(r, letters.get(r.id) or self._opened(await store.message_of(unit.tx, r))) for r in whole]
+        return [(r, found) for r, found in opened_ if found.wrong is None and not is_too_old(r.id, r.received_at)]
+
+    async def _backfilled(
+        self, unit: store.Unit, turns: Turns, rows: Sequence[store.Unfinished], letters: Mapping[str, Letter]
+    ) -> None:
+        """Keeps, before anything is decided, what the backfills bring that wait for nothing but one another.
 
         Two of them may each rest on what only the other stands for.
         """
-        covered: dict[tuple[str, str], int] = {}
-        for row in (r for r in rows if r.reason == BACKFILLED and r.whole):
-            letter = letters.get(row.id) or self._opened(await store.message_of(unit.tx, row))
-            if letter.wrong is None and not is_too_old(row.id, row.received_at):
-                await self._kept(unit, row, letter)
-                covered[row.lane, row.producer] = row.seq
-        return covered
+        if found := await self._backfills(unit, rows, letters):
+            turns.covered(await store.backfilled(unit.tx, sorted({row.lane for row in rows})))
+            standing = turns.standing([row for row, _ in found])
+            for row, letter in found:
+                if row in standing:
+                    await self._kept(unit, row, letter)
 
     async def _waits(self, unit: store.Unit, row: store.Unfinished, now: datetime) -> None:
         """Says when to look again: at once for the rest of a large message, for all others they may be on their way.

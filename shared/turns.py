@@ -6,7 +6,7 @@ before, so a message can overtake an earlier one of its patient. Each therefore 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.clock import minted, stamp
@@ -47,6 +47,21 @@ class Turns:
         """Says up to which sequence a backfill stands for all a producer has said in a lane: nobody waits for that."""
         for place, seq in backfilled.items():
             self._covered[place] = max(seq, self._covered.get(place, 0))
+
+    def standing(self, backfills: Collection[Unfinished]) -> Collection[Unfinished]:
+        """Those that rest on nothing but what has come and on one another; each then covers what was before it."""
+        while True:
+            covered: dict[tuple[str, str], int] = {}
+            for row in backfills:
+                covered[row.lane, row.producer] = max(row.seq, covered.get((row.lane, row.producer), 0))
+            standing = [
+                row for row in backfills
+                if all(covered.get((row.lane, producer), 0) >= seq for producer, seq, _ in self._lacking(row))
+            ]  # fmt: skip
+            if len(standing) == len(backfills):
+                self.covered(covered)
+                return standing
+            backfills = standing
 
     def next(self) -> Unfinished | None:
         """The first taken message whose turn it is."""

@@ -12,9 +12,13 @@ from typing import Annotated
 
 import typer
 
+from contracts.upcasts import UPCASTS
+from shared.borders import checking
 from shared.cli.common import NOT_RIGHT, NOT_TRIED, Context, failed, opened, run, say
 from shared.clock import instant, system_clock
 from shared.core import Service
+from shared.failpoints import Failpoints
+from shared.fhir.profiles import carepod
 from shared.footing import folder_lock
 from shared.messages import Catalogue
 from shared.ports import Database
@@ -23,6 +27,7 @@ from shared.repair.digests import Compared, Drift, Owners, compared
 from shared.repair.pacing import PATIENCE
 from shared.repair.resending import Resent, Wanted, resend
 from shared.repair.restoring import Recovered, recovered
+from shared.run import Runner
 from shared.settings import Settings, SettingsError
 
 _AGE = re.compile(r"(\d{1,6})([smhd])")
@@ -172,8 +177,9 @@ def restored(
     """Begins a new epoch for a service whose database is an earlier copy, and has it take back what others hold.
 
     The others run meanwhile, and have taken what was in their queues. Deliveries under way are put in doubt: partners
-    are asked. Then everybody backfills the service and it backfills everybody; start it afterwards. Exit 0 when nothing
-    is known to be lost, 1 when something is: it is listed, and its senders may send it again.
+    are asked. Then everybody backfills the service, which has it before it starts, and it backfills everybody; start it
+    afterwards. Exit 0 when nothing is known to be lost, 1 when something is: it is listed, and its senders may send it
+    again.
     """
     given: Context = context.obj
     settings, _, declared = given.settled()
@@ -203,5 +209,8 @@ async def _restored(
         opened_ = await stack.enter_async_context(databases(settings, declared))
         if not all([await opened_[service.name].hold(n) for n in range(settings.partitions)]):
             raise SettingsError(f"{service.name} is running: stop it first")
-        catalogue = Catalogue(tuple(declared))
-        return await recovered(service, opened_, catalogue, system_clock, settings.partitions, epoch, patience)
+        runner = Runner(
+            service, opened_[service.name], Catalogue(tuple(declared)), checking(carepod()), system_clock,
+            settings.partitions, Failpoints(None), UPCASTS,
+        )  # fmt: skip
+        return await recovered(runner, opened_, settings.partitions, epoch, patience)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from shared import store
@@ -11,11 +11,14 @@ from shared.clock import Clock, uuid7
 from shared.core import Decision, Resource, Service, reference
 from shared.decide import UNSENT
 from shared.messages import BACKFILLED, address_of, following, headers_of, new_trace, partition_of, written
-from shared.ports import Database
+from shared.ports import Database, Incoming
 from shared.repair.pacing import Pace
 
 LANES = 50
 """Lanes told of in one transaction."""
+
+Handed = Callable[[Sequence[Incoming]], Awaitable[None]]
+"""Takes messages to a hearer that does not run, beside the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,22 @@ class Backfill:
     clock: Clock
     partitions: int
 
-    async def said(self, patience: float, lanes: Sequence[str] | None = None) -> Backfilled:
+    async def said(
+        self, patience: float, lanes: Sequence[str] | None = None, handed: Handed | None = None
+    ) -> Backfilled:
         """Puts the messages of these lanes (None: every lane) into the owner's outbox, for its relay to send.
 
-        Each is written under its lane's lock, so what the owner says later comes later. Safe to repeat.
+        Each is written under its lane's lock, so what the owner says later comes later. `handed` gets them, too, once
+        they are committed. Safe to repeat.
         """
         pace, after, total = Pace(self.database, patience), "", Backfilled()
         while page := await self._page(after, lanes):
             after = page[-1]
             messages, resources = await self._told(page)
+            if handed is not None:
+                await handed(messages)
             await pace.kept()
-            total = Backfilled(total.messages + messages, total.resources + resources, pace.is_relayed)
+            total = Backfilled(total.messages + len(messages), total.resources + resources, pace.is_relayed)
         return total
 
     async def _page(self, after: str, lanes: Sequence[str] | None) -> list[str]:
@@ -59,20 +67,21 @@ class Backfill:
     def _types(self) -> list[str]:
         return sorted((self.hearer.listens & self.owner.owns) - UNSENT)
 
-    async def _told(self, lanes: Sequence[str]) -> tuple[int, int]:
-        messages = resources = 0
+    async def _told(self, lanes: Sequence[str]) -> tuple[list[Incoming], int]:
+        """The messages about these lanes, and how many resources they carry."""
+        messages, resources = list[Incoming](), 0
         async with self.database.writing() as tx:
             unit = store.Unit(tx, await store.locked(tx, lanes))
             epoch = await store.epoch_of(tx)
             for lane in lanes:
                 held = await store.owned(tx, self.owner.name, lane, self._types())
                 if read := Border(self.hearer, lambda r, p: ()).read(held):
-                    self._enqueued(unit, unit.lane(lane), epoch, read)
-                    messages, resources = messages + 1, resources + len(read)
+                    messages.append(self._enqueued(unit, unit.lane(lane), epoch, read))
+                    resources += len(read)
             await unit.flush()
         return messages, resources
 
-    def _enqueued(self, unit: store.Unit, lane: store.Lane, epoch: int, resources: Sequence[Resource]) -> None:
+    def _enqueued(self, unit: store.Unit, lane: store.Lane, epoch: int, resources: Sequence[Resource]) -> Incoming:
         """A message that names none before it: it stands for all of them."""
         at = lane.tick(self.clock())
         message_id, partition = uuid7(at), partition_of(lane.key, self.partitions)
@@ -84,3 +93,4 @@ class Backfill:
             self.owner.name, lane.key, lane.seq, epoch, lane.causes, {}, lane.previous, new_trace(message_id)
         )
         unit.enqueue(lane, partition, bundle, BACKFILLED, (address_of(self.hearer.name, partition),), headers, at)
+        return Incoming(message_id, BACKFILLED, headers, store.text_of(bundle).encode())

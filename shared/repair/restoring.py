@@ -19,6 +19,7 @@ from shared.messages import BACKFILLED, Catalogue, hearers, merged, partition_of
 from shared.ports import Database, Transaction
 from shared.repair.backfilling import Backfill, Backfilled
 from shared.repair.evidence import Evidence, Said, gathered, newest
+from shared.run import Runner
 
 OVERLAP = timedelta(hours=1)
 """A restored database may lack what was decided this long before the last of what it has: commits are not in order."""
@@ -53,17 +54,23 @@ class Recovered:
 
 
 async def recovered(
-    service: Service, databases: Mapping[str, Database], catalogue: Catalogue, clock: Clock, partitions: int,
-    epoch: int | None, patience: float,
-) -> Recovered:  # fmt: skip
-    """The whole of it: back what others hold, a new epoch, then everybody backfills the service and it everybody."""
+    runner: Runner, databases: Mapping[str, Database], partitions: int, epoch: int | None, patience: float
+) -> Recovered:
+    """The whole of it: back what others hold, a new epoch, then everybody backfills the service and it everybody.
+
+    The service holds what it is backfilled before it starts: else its timers would decide without the others.
+    """
+    service, catalogue, clock = runner.service, runner.catalogue, runner.clock
     others = {name: other for name, other in databases.items() if name != service.name}
     restored = await Restoring(service, databases[service.name], others, catalogue, clock, partitions).done(epoch)
     told = []
     for owner, hearer in _pairs(service, catalogue.services):
         work = Backfill(owner, hearer, databases[owner.name], clock, partitions)
-        lanes, waits = (sorted(restored.lanes), 0.0) if owner is service else (None, patience)
-        told.append((owner.name, hearer.name, await work.said(waits, lanes)))
+        if owner.name == service.name:
+            said = await work.said(0.0, sorted(restored.lanes))
+        else:
+            said = await work.said(patience, handed=runner.hearing.hold)
+        told.append((owner.name, hearer.name, said))
     return Recovered(restored, tuple(told))
 
 

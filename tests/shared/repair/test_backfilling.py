@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
+
 from shared import store
+from shared.clock import uuid7
 from shared.core import Decision, Event
 from shared.messages import BACKFILLED, Cause, causes_json
 from shared.run import Runner
+from shared.turns import Turns
 from tests.shared.repair.mending import Pair, order_of, scripted, task_of
 from tests.shared.world import Facts, heard, rows, statuses
 
 LANE = "patient/1"
+AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 
 
 async def copies(pair: Pair) -> dict[str, tuple[object, str]]:
@@ -105,6 +112,45 @@ async def test_backfills_that_rest_on_each_others_lost_messages_are_decided_on_b
     await pair.hear()
     assert await waiting(pair) == []
     assert seen == [{order_of(LANE), task_of(LANE)}] * 2, "neither is decided without the other"
+
+
+async def test_what_a_backfill_brings_is_seen_by_nobody_before_what_it_rests_on(pair: Pair) -> None:
+    await pair.say("1", "task 1")
+    pair.queue.lost()
+    (lost,) = [r[0] for r in await rows(pair.delta.database, "select id from outbox")]
+    await pair.forget(pair.alpha, pair.delta)
+    await resting(pair.alpha, {"delta": Cause(1, {"beta": lost})})
+    await pair.backfill(pair.alpha)
+    await pair.relayed()
+    await pair.hear()
+    assert await copies(pair) == {}, "a timer of the lane would see the order without its Task"
+    await pair.backfill(pair.delta)
+    await pair.relayed()
+    await pair.hear()
+    assert set(await copies(pair)) == {order_of(LANE), task_of(LANE)}
+    assert await waiting(pair) == []
+
+
+def backfilled(producer: str, seq: int, **causes: int) -> store.Unfinished:
+    """A backfill of the lane in beta's inbox that rests on others' messages of these sequences."""
+    named = causes_json({of: Cause(n, {"beta": uuid7(AT)}) for of, n in causes.items()})
+    headers = {"causes": named, "previous": "{}"}
+    return store.Unfinished(uuid7(AT), producer, LANE, seq, "new", 0, "", AT, BACKFILLED, headers)
+
+
+def standing(*rows_: store.Unfinished) -> list[str]:
+    turns = Turns("beta", rows_, AT)
+    return [row.producer for row in turns.standing(rows_)]
+
+
+@pytest.mark.parametrize(("seq", "stands"), [(6, []), (7, ["alpha", "delta"]), (8, ["alpha", "delta"])])
+def test_a_backfill_stands_where_what_it_rests_on_is_covered_by_one_that_does(seq: int, stands: list[str]) -> None:
+    assert standing(backfilled("alpha", 3, delta=7), backfilled("delta", seq, alpha=3)) == stands
+
+
+def test_a_backfill_that_waits_covers_nobody() -> None:
+    waits, behind, apart = backfilled("alpha", 3, delta=1), backfilled("gamma", 3, alpha=3), backfilled("epsilon", 1)
+    assert standing(waits, behind, apart) == ["epsilon"]
 
 
 async def test_a_consumer_never_goes_back_to_an_older_version(pair: Pair) -> None:

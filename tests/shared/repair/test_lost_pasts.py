@@ -25,10 +25,12 @@ from shared.adapters.postgres import PostgresDatabase
 from shared.adapters.sqlite import SqliteDatabase
 from shared.clock import system_clock
 from shared.core import Service
+from shared.failpoints import Failpoints
 from shared.messages import Catalogue
 from shared.ports import Database
 from shared.repair.backfilling import Backfill, Backfilled
 from shared.repair.restoring import Recovered, recovered
+from shared.run import Runner
 from tests.shared import toys
 from tests.shared.repair import copying
 from tests.shared.test_kill import NAMES, Query, Running, deployed, postgres, settled, until
@@ -122,7 +124,10 @@ class Toys:
             service = next(s for s in self.declared if s.name == name)
             catalogue = Catalogue(tuple(self.declared))
             waits = PATIENCE if self.url else 0
-            found = await recovered(service, databases, catalogue, system_clock, toys.PARTITIONS, None, waits)
+            runner = Runner(
+                service, databases[name], catalogue, toys.check, system_clock, toys.PARTITIONS, Failpoints(None)
+            )
+            found = await recovered(runner, databases, toys.PARTITIONS, None, waits)
             for database in databases.values():
                 await database.close()
             return found

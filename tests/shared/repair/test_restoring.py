@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from shared import store
+from shared.clock import stamp
 from shared.core import Answer, Channel, Decision, Event
 from shared.messages import Catalogue, following
-from shared.repair.restoring import Restored, Restoring
+from shared.repair.restoring import Restored, Restoring, recovered
 from shared.run import Runner
 from tests.shared.repair.copying import put_back, taken
-from tests.shared.repair.mending import Pair, order_of, paired
+from tests.shared.repair.mending import Pair, order_of, paired, scripted
 from tests.shared.world import PARTITIONS, Facts, World, claim_of, heard, rows, statuses
 
 LANE = "patient/1"
@@ -185,3 +186,47 @@ async def test_every_lane_that_lost_decisions_looks_again(pair: Pair, engine: st
     assert await rows(pair.alpha.database, "select lane, key from wake") == [(LANE, "roused")]
     keys = json.loads((await rows(pair.alpha.database, "select keys from outbox"))[0][0])
     assert [key.partition(".")[0] for key in keys] == ["ServiceRequest"]
+
+
+async def test_a_timer_long_due_decides_on_what_the_others_have_though_no_message_has_come_yet(
+    pair: Pair, engine: str | None
+) -> None:
+    def counting(event: Event, facts: Facts) -> Decision:
+        """beta notes, at each event, the states of the order and of the Task it sees."""
+        if event.kind == "command":
+            return scripted(event, facts)
+        seen = sorted(str(r["n"]) for r in facts.held.values() if "n" in r)
+        id_ = claim_of(event.lane)
+        claim = facts.held.get(id_) or {"resourceType": "Claim", "id": id_, "seen": []}
+        return Decision("noted", ({**claim, "seen": [*claim["seen"], [event.kind, *seen]]},))
+
+    pair.world.script = counting
+    await pair.say("1")
+    await pair.hear()
+    copy = await taken(pair.beta.database, engine)
+    await pair.say("2", "task 1")
+    await pair.hear()
+    await put_back(pair.beta.database, copy)
+    async with pair.beta.database.writing() as tx:
+        await tx.insert("wake", ("lane", "key", "due_at"), [(LANE, "overdue", stamp(pair.world.clock()))])
+    pair.beta = await pair.world.runner("beta")
+    databases = {r.service.name: r.database for r in (pair.alpha, pair.beta, pair.delta)}
+    databases["gamma"] = await pair.world.database("gamma")
+    told = (await recovered(pair.beta, databases, PARTITIONS, None, 0)).told
+    assert [(o, h, b.messages) for o, h, b in told if h == "beta"] == [("alpha", "beta", 1), ("delta", "beta", 1)]
+    sweeper = pair.world.sweeper(pair.beta)
+    assert await sweeper.wakes() == 1
+    assert await seen(pair.beta) == [["message", "1"], ["wake", "2", "task 1"]]
+    pair.world.clock.move(seconds=3)
+    assert await sweeper.messages() == 2, "they are decided although the broker has not brought them"
+    await pair.relayed()
+    await pair.hear()
+    assert len(await seen(pair.beta)) == 4, "and not a second time when it does"
+    assert set((await statuses(pair.beta.database)).values()) == {"done"}
+    sent = await rows(pair.beta.database, "select headers from outbox order by seq")
+    assert set(json.loads(json.loads(sent[-1][0])["causes"])) == {"alpha", "delta"}
+
+
+async def seen(runner: Runner) -> list[list[str]]:
+    """What each of beta's decisions in the lane saw."""
+    return list((await current(runner, claim_of(LANE)))["seen"])
