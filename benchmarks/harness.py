@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -27,8 +28,9 @@ from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.cli.admin import add_client
 from shared.cli.push import SCOPES, Sender
 from shared.footing import open_database
+from shared.messages import Catalogue
 from shared.ports import Database, Row
-from shared.settings import ROOT, Settings, load_site
+from shared.settings import ROOT, Settings, Site, load_site
 from shared.smart.clients import registered
 from shared.smart.keys import SigningKey, key_file, public_jwks
 
@@ -99,6 +101,16 @@ class Deployment:
     def settings(self) -> Settings:
         return Settings.from_environment(self.environment)
 
+    @property
+    def site(self) -> Site:
+        """The site file as the processes read it."""
+        return load_site(self.site_file, partners_url=self.partners_url, base_url=self.base_url)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What the services say and hear."""
+        return Catalogue(declared(self.site))
+
     def key(self, client: str) -> SigningKey:
         """The private key of an outside client."""
         return key_file(self.folder / f"{client}.pem")
@@ -110,7 +122,7 @@ class Deployment:
     async def prepare(self) -> None:
         """Makes tables, topology and clients, and starts the partners."""
         settings = self.settings
-        site = load_site(self.site_file, partners_url=self.partners_url, base_url=self.base_url)
+        site = self.site
         services = declared(site)
         if self.engines:
             await migrate_postgres(str(settings.database_url), [s.name for s in services])

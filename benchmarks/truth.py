@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from benchmarks.disturbed import Deployment
 from benchmarks.harness import SERVICES
 from shared.core import CANONICAL, IDENTIFIERS, Resource
+from shared.messages import hearers
 
 UNFINISHED: Mapping[str, str] = {
     "messages unsent": "select count(*) from outbox where sent_at is null",
@@ -28,6 +29,9 @@ WRONG: Mapping[str, str] = {
     "lanes with a gap": "select count(*) from (select lane from outbox group by lane, seq / 1099511627776 "
     "having count(*) <> max(seq) - min(seq) + 1 or min(seq) between 2 and 1099511627776) g",
 }
+LAST_SENT = "select id, keys, sent_at from outbox where sent_at is not null order by sent_at desc limit 500"
+"""What is left in a queue is never older than what has been taken out of it."""
+RESTORED = "select value from meta where key = 'restored_at'"
 PER_NURSE = 4
 """Patients one nurse may look after at once at the acuity of the iron drugs (scheduling/capacity)."""
 BETWEEN_STARTS = timedelta(minutes=15)
@@ -69,8 +73,8 @@ async def waited(look: Callable[[], Awaitable[bool]], seconds: float, every: flo
     return True
 
 
-async def quiet(deployment: Deployment, seconds: float) -> None:
-    """Waits until no message, delivery or order is under way, for three looks in a row; or the time is over."""
+async def quiet(deployment: Deployment, seconds: float) -> bool:
+    """Waits until no message, delivery or order is under way, for three looks in a row; False: the time is over."""
     calm = 0
 
     async def is_calm() -> bool:
@@ -78,7 +82,7 @@ async def quiet(deployment: Deployment, seconds: float) -> None:
         calm = 0 if await _busy(deployment) else calm + 1
         return calm == 3
 
-    await waited(is_calm, seconds)
+    return await waited(is_calm, seconds)
 
 
 async def _busy(deployment: Deployment) -> bool:
@@ -86,7 +90,29 @@ async def _busy(deployment: Deployment) -> bool:
         for sql in UNFINISHED.values():
             if (await deployment.rows(service, sql))[0][0]:
                 return True
-    return any(o["status"] == "preparing" for o in await deployment.debug("pharmacy/debug/orders"))
+    if any(o["status"] == "preparing" for o in await deployment.debug("pharmacy/debug/orders")):
+        return True
+    return await _unheard(deployment)
+
+
+async def _unheard(deployment: Deployment) -> bool:
+    """Whether the broker, or a consumer, still has one of the messages the broker took last.
+
+    What was sent before its hearer was restored came to that one by a backfill.
+    """
+    sent = {name: await deployment.rows(name, LAST_SENT) for name in SERVICES}
+    for hearer in SERVICES:
+        restored = await deployment.rows(hearer, RESTORED)
+        since = str(restored[0][0]) if restored else ""
+        wanted = sorted({
+            str(id_)
+            for producer, messages in sent.items()
+            for id_, keys, at in messages
+            if at > since and hearer in hearers(json.loads(keys), producer, deployment.catalogue)
+        })  # fmt: skip
+        if len(await deployment.rows(hearer, "select id from inbox where id = any($1)", wanted)) < len(wanted):
+            return True
+    return False
 
 
 async def all_booked(deployment: Deployment, visits: int, seconds: float) -> None:

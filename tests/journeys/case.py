@@ -62,7 +62,17 @@ async def case_of(deployment: Deployment, number: int, client: str = CLIENT) -> 
 
 
 async def case_in(deployment: Deployment, patient: str) -> Case:
-    """The case of one patient by our id."""
+    """The case of one patient by our id, as it stood at one moment.
+
+    Four stores are read one after another, until two readings are the same: versions only grow.
+    """
+    case, before = await _read(deployment, patient), None
+    while before is None or case.versions != before.versions:
+        case, before = await _read(deployment, patient), case
+    return case
+
+
+async def _read(deployment: Deployment, patient: str) -> Case:
     found: list[Resource] = []
     for prefix, service in OWNERS.items():
         sql = "select body from resource where lane = $1 order by id"

@@ -23,11 +23,17 @@ def urgent(bundle: dict[str, Any]) -> None:
     entries(bundle, "ServiceRequest")[0]["priority"] = "urgent"
 
 
+def never_closed(document: dict[str, Any]) -> None:
+    """No holiday lies between the first day a chair may be had and the last that needs no decision."""
+    for site in document["sites"]:
+        site["closed_on"] = []
+
+
 async def test_an_urgent_visit_is_booked_while_the_payer_reviews_and_counted_when_it_has_decided(
     tmp_path: Path,
 ) -> None:
     deployment, clock = Inside(tmp_path, release_after=3600), Clock()
-    deployment.site_file = site_file_of(tmp_path / "site.yaml", lambda _: None)
+    deployment.site_file = site_file_of(tmp_path / "site.yaml", never_closed)
     async with ended(deployment), serving(deployment, clock) as (_, deaf):
         deaf.is_deaf = False
         sender = deployment.sender()

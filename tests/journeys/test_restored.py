@@ -38,7 +38,7 @@ async def referred(deployment: Deployment, numbers: Sequence[int], sites: Sequen
     await all_pushed(sender, [(placer(n), template.referral(n, sites[n % len(sites)])) for n in numbers])
     await sender.close()
     await all_booked(deployment, 2 * (max(numbers) + 1), LONGEST)
-    await quiet(deployment, LONGEST)
+    assert await quiet(deployment, LONGEST)
 
 
 async def restored(deployment: Deployment, service: str) -> str:
@@ -73,7 +73,7 @@ async def test_two_restored_services_take_back_what_they_lost(deployment: Deploy
     said = {}
     for service in ("auth", "scheduling"):
         said[service] = await restored(deployment, service)
-        await quiet(deployment, LONGEST)
+        assert await quiet(deployment, LONGEST)
     assert all(f"{service}: epoch 2" in text for service, text in said.items()), said
     assert not [text for text in said.values() if " 0 versions" in text], "the copies lacked nothing"
     found = faults(await gathered(deployment), {placer(n) for n in range(BEFORE + AFTER)})
