@@ -16,6 +16,7 @@ from shared.clock import system_clock, uuid7
 from shared.core import CANONICAL
 from shared.fhir.json import decode_own
 from shared.ports import Incoming
+from shared.run import Runner
 from tests.journeys.pushes import pushed
 from tests.journeys.test_hold import Clock, Inside, ended, serving
 
@@ -29,6 +30,12 @@ async def said_by_auth(application: Application) -> list[tuple[str, str, str, in
     async with application.handles["auth"].database.reading() as tx:
         sql = "select reason, headers, body, seq, id from outbox where lane = $1 and keys like '%Task.%' order by seq"
         return [tuple(row) for row in await tx.fetch(sql, LANE)]
+
+
+async def statuses(runner: Runner, message_id: str) -> list[str]:
+    """How far the runner's service is with a message; none while it has not come."""
+    async with runner.database.reading() as tx:
+        return [row[0] for row in await tx.fetch("select status from inbox where id = $1", message_id)]
 
 
 def altered(said: tuple[str, str, str, int, str], at: int, change: Any) -> Incoming:
@@ -75,12 +82,17 @@ async def test_the_referrer_is_told_of_a_wrong_message_without_patient_data_unti
         assert await waited(has_spoken, 30)
         last = (await said_by_auth(application))[-1]
         intake = application.handles["intake"].runner
+
+        async def has_arrived() -> bool:
+            return await statuses(intake, last[4]) in (["done"], ["superseded"])
+
+        assert await waited(has_arrived, 30), "what the wrong message rests on"
         wrong = altered(last, 0, without_status)
         await intake.receive([wrong])
         async with intake.database.reading() as tx:
-            rows = await tx.fetch("select status, problem from inbox where id = $1", wrong.id)
-        assert [row[0] for row in rows] == ["parked"]
-        assert rows[0][1].startswith("profile: Task.status: required")
+            problems = await tx.fetch("select problem from inbox where id = $1", wrong.id)
+        assert await statuses(intake, wrong.id) == ["parked"]
+        assert problems[0][0].startswith("profile: Task.status: required")
 
         async def is_told() -> bool:
             return any("display" in reference for reference in await told(deployment))
