@@ -35,7 +35,9 @@ ANSWERS: Mapping[str, Any] = {
     ELM: [{"document": "ehr-cedar"}, {"notification": "ehr-aspen"}, {"file": "fax-willow"}],
     OAK: [{"task": "ehr-mercy"}, {"file": "fax-willow"}],
 }
-"""Referrers with several ways; each is waited for a second."""
+"""Referrers with several ways."""
+PATIENCE = 10
+"""Seconds each of their ways is waited for: longer than any answer takes that comes."""
 SINGLE = ("cedar-ehr", "aspen-ehr", "willow-clinic")
 
 
@@ -51,7 +53,7 @@ class Answering(Deployment):
 
     async def order(self, path: str, **query: Any) -> None:
         """Tells a partner what to do from now on."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
             (await http.post(f"{self.partners_url}/{path}", params=query)).raise_for_status()
 
     async def refer(self, client: str, number: int, site: str, changed: Any = None) -> None:
@@ -105,7 +107,9 @@ async def standing(
 ) -> AsyncIterator[Answering]:
     folder: Path = tmp_path_factory.mktemp(f"answers-{request.param}")
     demo = yaml.safe_load((ROOT / "deploy" / "sites" / "demo.yaml").read_text(encoding="utf-8"))
-    several = {client: {"name": client, "answers": ways, "answers_wait_seconds": 1} for client, ways in ANSWERS.items()}
+    several = {
+        client: {"name": client, "answers": ways, "answers_wait_seconds": PATIENCE} for client, ways in ANSWERS.items()
+    }
     roomy_site(folder / "site.yaml", 2, changes={"referrers": demo["referrers"] | several})
     async with AsyncExitStack() as stack:
         engines = request.param == "deployed" and request.getfixturevalue("engines")
