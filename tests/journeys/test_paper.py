@@ -17,6 +17,7 @@ from benchmarks.cases import patient_id, roomy_site
 from benchmarks.disturbed import Deployment
 from benchmarks.engines import Engines
 from benchmarks.harness import DESK, EHR, fresh
+from benchmarks.truth import waited
 from services.intake.codes import PAPER_ID
 from services.intake.paper import binary_id
 from shared.core import Resource, derived_id, reference
@@ -125,8 +126,13 @@ async def test_a_fax_that_is_no_referral_is_told_its_sender(standing: Deployment
     assert await put(standing, answered(question, "rejected", valueString="A menu"), DESK) == 200
     case = await until_in(standing, nobody_yet(141), lambda c: c.task("referral")["status"] == "rejected")
     assert case.task("referral")["statusReason"]["text"] == "A menu"
-    told = await standing.debug("ehr/mercy/debug/tasks")
-    assert any(t["id"] == case.task("referral")["id"] for t in told)
+
+    async def is_told() -> bool:
+        told = await standing.debug("ehr/mercy/debug/tasks")
+        statuses = [t["task"]["status"] for t in told if t["id"] == case.task("referral")["id"]]
+        return statuses[-1:] == ["rejected"]
+
+    assert await waited(is_told, 30)
 
 
 async def test_bytes_and_document_in_two_posts_are_one_question(standing: Deployment) -> None:
