@@ -7,12 +7,11 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ import asyncpg
 import httpx
 
 from benchmarks.engines import Engines
+from benchmarks.engines.probes import free_ports
 from services import declared
 from shared.adapters.migrations import migrate_postgres, migrate_sqlite
 from shared.cli.admin import add_client
@@ -43,18 +43,9 @@ GRACE = 30.0
 """Seconds a process may take to end when it is asked to."""
 
 
-_given: set[int] = set()
-
-
 def free_port() -> int:
-    """A port that is free now and was given to nobody here before, nor is given to an outgoing connection meanwhile."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
-                return port
+    """A port that is free now and was given to nobody here before, as the engines have theirs."""
+    return free_ports(1)[0]
 
 
 @dataclass

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from benchmarks.engines.model import EnginesError
 
+_given: set[int] = set()
+
 
 def free_ports(count: int) -> list[int]:
-    """So many different TCP ports of 127.0.0.1 that nothing listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that are free now and were given to nobody here before, nor are given to outgoing connections meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                found.append(port)
+    return found
 
 
 def _startup_message() -> bytes:
