@@ -78,12 +78,12 @@ class Deployment(harness.Deployment):
 
     async def repair(self, partner: str) -> None:
         """Takes back the failures ordered of a partner and not used up."""
-        async with httpx.AsyncClient(trust_env=False, verify=harness.PLAIN) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0, verify=harness.PLAIN) as http:
             (await http.post(f"{self.partners_url}/{partner}/debug/repair")).raise_for_status()
 
     async def release(self, payer: str, claim: str) -> None:
         """Has a payer decide now what it pended."""
-        async with httpx.AsyncClient(trust_env=False, verify=harness.PLAIN) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0, verify=harness.PLAIN) as http:
             url = f"{self.partners_url}/payer/{payer}/debug/release/{claim}"
             (await http.post(url)).raise_for_status()
 
@@ -96,5 +96,5 @@ class Deployment(harness.Deployment):
 
     async def fail(self, partner: str, **how: Any) -> None:
         """Tells a partner how to fail next."""
-        async with httpx.AsyncClient(trust_env=False, verify=harness.PLAIN) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0, verify=harness.PLAIN) as http:
             (await http.post(f"{self.partners_url}/{partner}/debug/fail", json=how)).raise_for_status()

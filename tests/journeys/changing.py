@@ -163,7 +163,7 @@ async def asked(
     sender = deployment.sender(client)
     content = None if body is None else json.dumps(body)
     sent = {**await sender._headers(), "Content-Type": "application/fhir+json", **headers}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
         answer = await http.request(method, f"{deployment.base_url}/fhir/{place}", content=content, headers=sent)
     await sender.close()
     return answer

@@ -35,7 +35,7 @@ async def referred(standing: Deployment, number: int) -> None:
 
 async def arranged(standing: Deployment, agency: str, path: str, **body: str) -> int:
     """Tells a stand-in what to do; the status it answers with."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
         url = f"{standing.partners_url}/agency/{agency}/debug/{path}"
         return (await http.post(url, json=body or None)).status_code
 

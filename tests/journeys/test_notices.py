@@ -58,7 +58,7 @@ async def test_a_patient_consents_by_text_and_the_visits_are_booked_and_told(sta
     told = ("welcome", "consent-request", "therapy-overview")
     case = await until(standing, 270, lambda c: {stage(c, code) for code in told} == {"completed"})
     assert case.gaps() == {"consent-missing"}
-    async with httpx.AsyncClient(base_url=standing.partners_url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=standing.partners_url, trust_env=False, timeout=30.0) as http:
         (await http.post("/gateway/debug/reply", json={"to": number, "text": "Yes"})).raise_for_status()
     case = await until(standing, 270, lambda c: booked(c) and stage(c, "logistics") == "completed")
     [consent] = case.of("Consent")
