@@ -37,6 +37,8 @@ LATEST = {
     "delivery.before_send": 20,
     "delivery.before_store": 20,
 }
+UNSENT = "select count(*) from outbox where sent_at is null"
+UNDECIDED = "select count(*) from inbox where status in ('new', 'waiting', 'retry')"
 Query = Callable[[str, str], list[Any]]
 
 
@@ -46,7 +48,7 @@ class Running:
     def __init__(self, *arguments: str, failpoint: str = "", log: Path) -> None:
         environment = {**os.environ, "CAREPOD_FAILPOINT": failpoint}
         command = [sys.executable, "-m", "tests.shared.toys", *arguments]
-        self.failpoint = failpoint
+        self.failpoint, self._folder = failpoint, log.parent
         with log.open("ab") as out:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
 
@@ -55,6 +57,10 @@ class Running:
         code = self.process.poll()
         assert code in (None, -signal.SIGKILL), f"ended with {code} ({self.failpoint})"
         return code is not None
+
+    def can_be_asked_to_stop(self) -> bool:
+        """Whether it has come so far that it stops in order when it is asked to."""
+        return (self._folder / f"begun-{self.process.pid}").exists()
 
     def end(self) -> int:
         """Asks it to stop, and says how it did."""
@@ -81,15 +87,15 @@ def until(happened: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def settled(query: Query, lanes: int = LANES) -> bool:
-    """Every order is completed and everything said was heard by everybody."""
+    """Every order is completed, and everything said was heard and decided by everybody."""
     done = [
         json.loads(r[0])["status"] for r in query("alpha", "select body from resource where type = 'ServiceRequest'")
     ]
     if done.count("completed") < lanes:
         return False
-    unsent = sum(query(name, "select count(*) from outbox where sent_at is null")[0][0] for name in NAMES)
+    under_way = sum(query(name, sql)[0][0] for name in NAMES for sql in (UNSENT, UNDECIDED))
     seen = [json.loads(r[0]) for r in query("beta", "select body from resource where type = 'Claim'")]
-    return not unsent and all(len(claim["seen"]) >= toys.SAID + 1 for claim in seen)
+    return not under_way and all(len(claim["seen"]) >= toys.SAID + 1 for claim in seen)
 
 
 def one_effect_each(query: Query, folder: Path, count: int = LANES) -> None:
@@ -135,7 +141,7 @@ def test_one_process_killed_at_every_point_ends_every_order_with_one_effect(tmp_
         until(victim.died, 60, f"death at {failpoint}")
     last = Running(*arguments, log=tmp_path / "log")
     try:
-        until(lambda: settled(query), 120, "every order completed")
+        until(lambda: last.can_be_asked_to_stop() and settled(query), 120, "every order completed")
     finally:
         ended = last.end()
     assert ended == 0
@@ -186,7 +192,9 @@ def test_three_processes_killed_at_every_point_end_every_order_with_one_effect(
             if running[name].died():
                 deaths.append(running[name].failpoint)
                 running[name] = start(name, left[name].pop() if left[name] else "")
-        return settled(query)
+        if not all(r.can_be_asked_to_stop() for r in running.values()) or not settled(query):
+            return False
+        return not any(r.died() for r in running.values())
 
     try:
         until(over, 180, "every order completed")

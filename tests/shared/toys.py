@@ -259,6 +259,7 @@ async def main() -> None:
     await process.start()
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    (arguments.folder / f"begun-{os.getpid()}").touch()
     if arguments.lanes and "alpha" in process.runners:
         await drive(process.runners["alpha"], arguments.lanes, arguments.folder / "accepted")
     await ended.wait()
