@@ -14,8 +14,8 @@ PATIENCE = 90.0
 """Seconds an EHR goes on trying to push one referral."""
 
 
-async def pushed(sender: Sender, name: str, body: bytes, path: str = "") -> Pushed:
-    """Sends one body until it is taken; a refusal of it as it is (4xx) fails."""
+async def heard(sender: Sender, name: str, body: bytes, path: str = "") -> Pushed:
+    """Sends one body until it is taken or refused as it is (4xx)."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
@@ -23,10 +23,16 @@ async def pushed(sender: Sender, name: str, body: bytes, path: str = "") -> Push
             except (httpx.HTTPError, TryLater, ValueError):
                 await asyncio.sleep(0.2)
                 continue
-            if answer.status < 300:
+            if answer.status < 500 and answer.status not in (401, 429):
                 return answer
-            assert answer.status >= 500 or answer.status in (401, 429), answer.answer
             await asyncio.sleep(0.2)
+
+
+async def pushed(sender: Sender, name: str, body: bytes, path: str = "") -> Pushed:
+    """Sends one body until it is taken; a refusal of it as it is fails."""
+    answer = await heard(sender, name, body, path)
+    assert answer.status < 300, answer.answer
+    return answer
 
 
 async def all_pushed(sender: Sender, bodies: Iterable[tuple[str, bytes]]) -> list[Pushed]:

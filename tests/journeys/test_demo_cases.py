@@ -10,9 +10,11 @@ import pytest
 
 from benchmarks.disturbed import Deployment
 from shared.cli.demo import CASES, LONGEST, REFERRALS, WRITTEN_ON
-from shared.cli.journeys import Journey, followed
-from shared.cli.push import shifted
+from shared.cli.journeys import Journey, followed, judged
+from shared.cli.push import Sender, shifted
 from shared.clock import system_clock
+from shared.core import Resource
+from tests.journeys.pushes import heard
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +39,10 @@ async def test_the_nine_referrals_end_as_expected(deployment: Deployment) -> Non
     for case in CASES:
         body = (REFERRALS / f"{case}.json").read_bytes()
         sent = body if case == "broken" else shifted(body, WRITTEN_ON, system_clock().date())
-        journeys.append(Journey(await sender.post(case, sent), loop.time()))
+        journeys.append(Journey(await heard(sender, case, sent), loop.time()))
     await followed(sender, journeys, LONGEST, lambda: None)
     booked = await sender.get("Appointment", patient=_patient(journeys), status="booked")
-    readiness = await sender.get(f"Appointment/{booked['entry'][0]['resource']['id']}/$readiness")
+    visit, readiness = await _read(sender, f"Appointment/{booked['entry'][0]['resource']['id']}")
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         await sender.get(f"Appointment/{booked['entry'][0]['resource']['id']}/$unheard-of")
     await sender.close()
@@ -52,7 +54,8 @@ async def test_the_nine_referrals_end_as_expected(deployment: Deployment) -> Non
     assert iron.appointments[0]["readiness"]["authorized"] == "met"
     said = {p["part"][0]["valueCode"]: p["part"][1]["valueCode"] for p in readiness["parameter"][1:]}
     needed = {requirement: status for requirement, status in said.items() if status != "not-needed"}
-    assert needed == iron.appointments[0]["readiness"]
+    judged(told := Journey(iron.pushed, 0.0), (), (visit,))
+    assert needed == told.appointments[0]["readiness"]
     assert iron.authorization["units"][0]["value"] == "1500"
     assert len(by_file["incomplete"].reasons) >= 3
     assert len(by_file["broken"].reasons) >= 4
@@ -73,6 +76,15 @@ async def test_the_nine_referrals_end_as_expected(deployment: Deployment) -> Non
         booked_at_home = [v for v in journey.appointments if v["status"] == "booked"]
         assert len(booked_at_home) >= 3
         assert all("drug-delivered" in v["readiness"] or "supplies-delivered" in v["readiness"] for v in booked_at_home)
+
+
+async def _read(sender: Sender, place: str) -> tuple[Resource, Resource]:
+    """A visit and what it says of its readiness when asked, both of one version."""
+    async with asyncio.timeout(30):
+        while True:
+            visit, readiness = await sender.get(place), await sender.get(f"{place}/$readiness")
+            if (await sender.get(place))["meta"]["versionId"] == visit["meta"]["versionId"]:
+                return visit, readiness
 
 
 def _patient(journeys: Sequence[Journey]) -> str:
