@@ -127,8 +127,8 @@ async def test_too_many_requests_of_one_client_are_told_when_to_come_again(carep
     transport = httpx.ASGITransport(create_app(carepod.app, requests_per_second=2))
     async with httpx.AsyncClient(transport=transport, base_url="http://x.example") as http:
         one, other = (Client(http, carepod.client(name).token) for name in ("mercy-ehr", "other-ehr"))
-        answers = [await one.get("/fhir/Task") for _ in range(5)]
-        assert {a.status_code for a in answers[:2]} == {200}
+        answers = await asyncio.gather(*(one.get("/fhir/Task") for _ in range(5)))
+        assert [a.status_code for a in answers].count(200) >= 2
         refused = next(a for a in answers if a.status_code != 200)
         assert_outcome(refused, 429, "throttled")
         assert int(refused.headers["retry-after"]) >= 1
@@ -145,9 +145,9 @@ async def test_each_search_of_a_bundle_counts_as_a_request(carepod: Carepod, kin
     transport = httpx.ASGITransport(create_app(carepod.app, requests_per_second=50))
     async with httpx.AsyncClient(transport=transport, base_url="http://x.example") as http:
         client = Client(http, carepod.client().token)
-        window = [await client.push(bundle_of(kind, 40)) for _ in range(4)]
+        window = await asyncio.gather(*(client.push(bundle_of(kind, 40)) for _ in range(4)))
     refused = next(a for a in window if a.status_code != 200)
-    assert window[0].status_code == 200
+    assert [a.status_code for a in window].count(200) >= 2
     assert_outcome(refused, 429, "throttled")
     assert int(refused.headers["retry-after"]) >= 1
 
