@@ -193,8 +193,8 @@ def test_engines_end_with_their_starter_however_it_ends(tmp_path: Path, number: 
         assert starter.stdout is not None
         pid = int(starter.stdout.readline())
         starter.send_signal(number)
-        starter.wait(10)
-    until = time.monotonic() + 10
+        starter.wait(30)
+    until = time.monotonic() + 30
     while folder.exists() and time.monotonic() < until:
         time.sleep(0.02)
     assert not folder.exists()

@@ -43,10 +43,10 @@ def coded(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-async def opened(standing: Deployment, number: int, group: str = "RX") -> Case:
+async def opened(standing: Deployment, number: int, group: str = "RX", seconds: float = 30.0) -> Case:
     """A referral until its question set waits for a person."""
     await push(standing, number, grouped(group))
-    return await until(standing, number, lambda c: asked(c, "question-set"))
+    return await until(standing, number, lambda c: asked(c, "question-set"), seconds)
 
 
 TRIED = ("3", {"valueBoolean": True})
@@ -98,7 +98,7 @@ async def test_a_set_whose_answer_is_lost_is_asked_for_again_and_one_stands(
     standing: Deployment, number: int, kind: str
 ) -> None:
     await standing.fail(MANAGER, operation="questions", kind=kind)
-    case = await opened(standing, number)
+    case = await opened(standing, number, seconds=60)
     assert len(case.of("QuestionnaireResponse")) == 1
 
 

@@ -39,10 +39,9 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="critical", lifespan="on"))
     task = asyncio.create_task(server.serve())
-    for _ in range(1000):
-        if server.started:
-            break
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not server.started:  # noqa: ASYNC110 (nobody signals it)
+            await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -86,7 +85,7 @@ async def test_mounted_in_the_practices_own_app_it_tells_by_itself(tmp_path: Pat
         async with httpx.AsyncClient(base_url=address + "/partners") as http:
             await http.post(SUBMIT, json=case.infliximab().bundle())
             await http.post("/payer/prairie-health/debug/release/claim-1")
-        assert await asyncio.wait_for(heard.get(), 10) == "prairie-health"
+        assert await asyncio.wait_for(heard.get(), 30) == "prairie-health"
         await app.state.partners.stop()
 
 
