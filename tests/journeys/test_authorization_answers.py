@@ -20,6 +20,11 @@ PAYER = "payer/prairie-health"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 
 
+def practice(_: dict[str, Any], deployment: Deployment) -> None:
+    """Payers decide what they pended when they are told to."""
+    deployment.release_after = 3600
+
+
 def asked(case: Case) -> list[str]:
     return [t["input"][0]["type"]["coding"][0]["code"] for t in case.tasks("authorization-question")]
 
@@ -100,6 +105,9 @@ async def test_a_notification_that_comes_twice_decides_once(standing: Deployment
     body = Template(system_clock().date(), "infliximab-pended").referral(295)
     await pushed(sender, placer(295), body)
     await sender.close()
+    await until(standing, 295, lambda c: c.stage("preauthorization") == "pended")
+    (claim,) = await claims(standing, 295)
+    await standing.release("prairie-health", claim["identifier"]["value"])
     case = await until(standing, 295, lambda c: c.stage("preauthorization") == "approved")
     (claim,) = await claims(standing, 295)
     assert [a["actions"] for a in claim["answers"]] == [["A4"], ["A1"]]

@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 PAYER = "prairie-health"
 
 
+def practice(_: dict[str, Any], deployment: Deployment) -> None:
+    """Payers decide what they pended when they are told to."""
+    deployment.release_after = 3600
+
+
 def in_trial(bundle: dict[str, Any]) -> None:
     """The member's plan begins with a trial of four weeks: of three doses, at weeks 0, 2 and 6, two lie in it."""
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "group"}]}
