@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.cases import patient_id, placer
 from benchmarks.disturbed import Deployment
-from benchmarks.truth import gathered
+from benchmarks.truth import waited
 from shared.clock import system_clock
+from shared.core import Resource
 from tests.journeys.case import booked, until
 from tests.journeys.changing import (
     another_member,
@@ -78,14 +79,16 @@ async def test_a_death_ends_everything_still_to_come_and_the_placer_is_told(stan
     assert len(await claims(standing, 172)) == 1
 
 
-async def until_told(deployment: Deployment, task: str) -> dict[str, dict[str, str]]:
+async def until_told(deployment: Deployment, task: str) -> Resource:
     """The referral as the placer's system has it once it is cancelled there."""
-    await until(deployment, 172, lambda c: c.task("referral")["status"] == "cancelled")
-    for _ in range(100):
-        held = (await gathered(deployment)).ehr.get(task, {})
-        if held.get("status") == "cancelled":
-            break
-    return dict(held)
+    held: list[Resource] = []
+
+    async def is_cancelled() -> bool:
+        held[:] = [t["task"] for t in await deployment.debug("ehr/mercy/debug/tasks") if t["id"] == task]
+        return [t["status"] for t in held[-1:]] == ["cancelled"]
+
+    assert await waited(is_cancelled, 30)
+    return held[-1]
 
 
 async def test_another_coverage_is_asked_for_its_benefit_and_authorization(standing: Deployment) -> None:
