@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.cases import placer
 from benchmarks.disturbed import Deployment
+from benchmarks.truth import waited
 from shared.cli.push import Pushed
 from tests.journeys.case import Case, booked, case_of, until
 from tests.journeys.pushes import pushed
@@ -108,11 +109,8 @@ async def test_a_message_twice_is_answered_alike(standing: Deployment) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "times", "number", "reason"),
-    [
-        ("401", 8, 129, "HTTP 401"), ("404", 1, 130, "HTTP 404"), ("500", 1, 131, "HTTP 500"),
-        ("malformed", 1, 132, "FHIR JSON"),
-    ],
-)  # fmt: skip
+    [("401", 8, 129, "HTTP 401"), ("500", 1, 131, "HTTP 500"), ("malformed", 1, 132, "FHIR JSON")],
+)
 async def test_an_ehr_that_fails_is_read_again_until_it_does_not(
     standing: Deployment, fault: str, times: int, number: int, reason: str
 ) -> None:
@@ -124,6 +122,23 @@ async def test_an_ehr_that_fails_is_read_again_until_it_does_not(
     assert answer["status"] == "on-hold"
     await until(standing, number, booked)
     assert any(reason in text for text in await reasons(standing, str(answer["id"])))
+
+
+async def test_an_order_whose_patient_the_ehr_does_not_have_yet_is_read_again_until_it_does(
+    standing: Deployment,
+) -> None:
+    ehr, patient = Ehr(standing), place_of(130, "Patient")
+    await ehr.keeps_referral(130)
+    await ehr.forgets(patient)
+    answer = (await post(standing, 130, alone(130, "Task"), "/Task")).answer
+    assert answer["status"] == "on-hold"
+
+    async def has_failed() -> bool:
+        return any("HTTP 404" in text for text in await reasons(standing, str(answer["id"])))
+
+    assert await waited(has_failed, 30)
+    await ehr.keeps(records(130)[patient])
+    await until(standing, 130, booked)
 
 
 async def reasons(deployment: Deployment, task: str) -> list[str]:
