@@ -196,6 +196,11 @@ class Deployment:
         async with self._databases[service].reading() as tx:
             return await tx.fetch(sql, *values)
 
+    async def let_go(self, service: str) -> None:
+        """Closes our own view of a service's database, of which another file is about to take the place."""
+        if service in self._databases:
+            await self._databases.pop(service).close()
+
     async def debug(self, path: str) -> Any:
         """A debug view of a partner."""
         async with httpx.AsyncClient(trust_env=False, timeout=30.0, verify=PLAIN) as http:

@@ -50,6 +50,7 @@ async def restored(deployment: Deployment, service: str) -> str:
     if deployment.engines:
         await copying.put_schema_back(deployment.engines["CAREPOD_DATABASE_URL"], service)
     else:
+        await deployment.let_go(service)
         copying.put_file_back(deployment.folder / f"{service}.db")
     result = await carepod(deployment, "restored", service)
     for name in stopped:
