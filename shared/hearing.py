@@ -100,7 +100,8 @@ class Hearing:
         async with self.database.writing() as tx:
             unit = store.Unit(tx, await store.locked(tx, lanes))
             fresh = await self._put(unit, letters)
-            for row, letter in await self._backfills(unit, await store.unfinished(tx, lanes), fresh):
+            rows = [row for row in await store.unfinished(tx, lanes) if row.id in fresh]
+            for row, letter in await self._backfills(unit, rows, fresh):
                 await self._kept(unit, row, letter)
             await unit.flush()
 

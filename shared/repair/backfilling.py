@@ -52,7 +52,7 @@ class Backfill:
         while page := await self._page(after, lanes):
             after = page[-1]
             messages, resources = await self._told(page)
-            if handed is not None:
+            if handed is not None and messages:
                 await handed(messages)
             await pace.kept()
             total = Backfilled(total.messages + len(messages), total.resources + resources, pace.is_relayed)
