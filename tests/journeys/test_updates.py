@@ -197,7 +197,7 @@ async def test_a_hundred_simultaneous_bookings_for_scarce_chairs_never_share_one
     def settled(case: Case) -> bool:
         return booked(case) or bool(case.tasks("scheduling-question"))
 
-    cases = [await until(deployment, n, settled, seconds=300) for n in range(100)]
+    cases = [await until(deployment, n, settled, seconds=120) for n in range(100)]
     found, seats = await visits_and_seats(deployment)
     visits = [a for a in found if a["status"] == "booked"]
     assert list(overbooked(visits)) == []

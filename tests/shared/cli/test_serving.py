@@ -116,7 +116,7 @@ def test_the_demo_ends_with_a_report_of_nine_outcomes(carepod: Command, tmp_path
     report, folder = tmp_path / "report.json", tmp_path / "demo"
     command = ["demo", "--once", "--report", str(report), "--port", str(port), "--folder", str(folder)]
     done = subprocess.run(
-        [sys.executable, "-m", "services", *command], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-m", "services", *command], cwd=ROOT, capture_output=True, text=True, timeout=75, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found: dict[str, Any] = json.loads(report.read_text())
